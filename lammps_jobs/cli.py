@@ -1,0 +1,309 @@
+"""The command line, over the same calls that a Python script makes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lammps_jobs.errors import INTERRUPTED, LammpsJobsError
+
+if TYPE_CHECKING:
+    from lammps_jobs.cluster import Cluster, Run, RunState
+
+EXIT_OF = {"finished": 0, "interrupted": INTERRUPTED, "lost": INTERRUPTED, "cancelled": 0}
+
+EPILOG = """\b
+Exit codes
+  0   done                        9   record of a newer version
+  1   unexpected failure          10  LAMMPS, MPI or a library missing
+  2   bad argument                11  LAMMPS died without a word
+  3   LAMMPS rejected the script  12  overtaken by a newer attempt
+  4   a file is missing           13  a checkpoint cannot be continued
+  5   the name is taken           14  not possible in this state
+  6   no such run                 75  interrupted, checkpoint safe:
+  7   the store failed                `lammps-jobs resume RUN`
+  8   a stored object is damaged
+"""
+
+
+class Commands(click.Group):
+    """Errors of ours end as their text and their exit code; the traceback is for --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LammpsJobsError as error:
+            if ctx.params.get("debug"):
+                raise
+            if ctx.params.get("as_json"):
+                click.echo(json.dumps({"error": type(error).__name__, **vars(error), "exit_code": error.exit_code}))
+            else:
+                click.echo(f"lammps-jobs: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--store", metavar="URL", help="Where runs are recorded: a folder or s3://bucket/prefix.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="lammps-jobs")
+@click.pass_context
+def commands(ctx: click.Context, store: str | None, as_json: bool, debug: bool) -> None:
+    """Run unmodified LAMMPS scripts that survive interruption.
+
+    \b
+    lammps-jobs run in.melt --ranks 2       run a script and follow it
+    lammps-jobs interrupt melt              stop it with a checkpoint ...
+    lammps-jobs resume melt                 ... and go on, as if nothing had happened
+    lammps-jobs report melt                 look at it
+    """
+    ctx.obj = ctx.params
+
+
+def _cluster() -> Cluster:
+    from lammps_jobs.cluster import connect
+
+    return connect(store=click.get_current_context().find_root().params["store"])
+
+
+def _is_json() -> bool:
+    return bool(click.get_current_context().find_root().params["as_json"])
+
+
+def _show(plain: str, **document: Any) -> None:
+    click.echo(json.dumps(document, default=str) if _is_json() else plain)
+
+
+def _state_document(state: RunState) -> dict[str, Any]:
+    return {**dataclasses.asdict(state), "continuation": state.continuation.model_dump()}
+
+
+def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.argument("script", type=click.Path(path_type=Path)),
+            click.option("--name", help="Name of the run; the script's name by default."),
+            click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A LAMMPS variable (-var)."),
+            click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along."),
+            click.option("--ranks", default=1, show_default=True, help="MPI ranks."),
+            click.option("--threads", default=1, show_default=True, help="OpenMP threads per rank."),
+            click.option("--every", default=600.0, show_default=True, help="Seconds between two checkpoints."),
+            click.option("--keep", default=3, show_default=True, help="Newest checkpoints to keep."),
+            click.option("--grace", default=25.0, show_default=True, help="Seconds that an interruption leaves."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _submit(
+    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, threads: int,
+    every: float, keep: int, grace: float,
+) -> Run:  # fmt: skip
+    from pydantic import ValidationError
+
+    from lammps_jobs.errors import UsageError
+    from lammps_jobs.models import Checkpoints, Resources
+
+    given: dict[str, str] = {}
+    for pair in variables:
+        key, equal, value = pair.partition("=")
+        if not equal:
+            raise UsageError(f"--var {pair} has no value.", then="Write --var NAME=VALUE")
+        given[key] = value
+    try:
+        resources = Resources(ranks=ranks, threads=threads)
+        checkpoints = Checkpoints(every_s=every, keep=keep, grace_s=grace)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise UsageError(f"{problem['loc'][0]}: {problem['msg']}, got {problem['input']}.") from None
+    return _cluster().submit(
+        script, name=name, variables=given, inputs=inputs, resources=resources, checkpoints=checkpoints
+    )
+
+
+@commands.command()
+@_submission_options
+def run(**options: Any) -> None:
+    """Submit SCRIPT and follow it to its end.
+
+    The run goes on in the background when you press Ctrl-C; `watch` follows it again.
+    """
+    _follow(_submit(**options))
+
+
+@commands.command()
+@_submission_options
+def submit(**options: Any) -> None:
+    """Submit SCRIPT and return at once. Submitting the same again finds the run there is."""
+    submitted = _submit(**options)
+    _show(f"{submitted.name} is on its way: lammps-jobs watch {submitted.name}", name=submitted.name)
+
+
+@commands.command(name="list")
+def list_runs() -> None:
+    """All runs in the store."""
+    states = [run.status for run in _cluster().runs()]
+    if _is_json():
+        click.echo(json.dumps([_state_document(state) for state in states]))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("run", "state", "attempt", "step", "checkpoint at", "resumes")
+    for state in states:
+        at = "" if state.checkpoint_step is None else str(state.checkpoint_step)
+        grade = state.continuation.grade if state.attempt > 1 else ""
+        table.add_row(state.name, state.state, str(state.attempt), str(state.step), at, grade)
+    Console().print(table if states else "No runs yet: lammps-jobs run SCRIPT")
+
+
+@commands.command()
+@click.argument("name")
+def status(name: str) -> None:
+    """How the run NAME is doing."""
+    state = _cluster().run(name).status
+    _show(_state_text(state), **_state_document(state))
+
+
+@commands.command()
+@click.argument("name")
+def watch(name: str) -> None:
+    """Follow the run NAME to its end."""
+    _follow(_cluster().run(name))
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--raw", is_flag=True, help="What LAMMPS printed in the newest attempt, cuts and all.")
+def logs(name: str, raw: bool) -> None:
+    """The log of the run NAME, stitched over its attempts."""
+    run = _cluster().run(name)
+    text = run.logs() if raw else run.log()
+    _show(text, name=name, log=text)
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the checkpoint is committed.")
+def interrupt(name: str, wait: bool) -> None:
+    """Stop the run NAME with a checkpoint; `resume` goes on."""
+    run = _cluster().run(name)
+    run.interrupt()
+    state = run.wait(timeout_s=run.spec.checkpoints.grace_s + 30) if wait else run.status
+    _show(_state_text(state), **_state_document(state))
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Follow it afterwards.")
+def resume(name: str, follow: bool) -> None:
+    """Go on with the run NAME from its newest good checkpoint."""
+    run = _cluster().run(name)
+    run.resume()
+    if follow:
+        _follow(run)
+    else:
+        _show(f"{name} goes on.", name=name)
+
+
+@commands.command()
+@click.argument("name")
+def cancel(name: str) -> None:
+    """End the run NAME for good; its outputs so far stay."""
+    _cluster().run(name).cancel()
+    _show(f"{name} is cancelled; its outputs so far: lammps-jobs download {name} FOLDER", name=name)
+
+
+@commands.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+def download(name: str, folder: Path) -> None:
+    """Write the outputs of the run NAME to FOLDER, joined over its attempts."""
+    files = _cluster().run(name).download(folder)
+    _show("\n".join(map(str, files)) or "No outputs yet.", name=name, files=[str(file) for file in files])
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write; NAME.html by default.")
+def report(name: str, out: Path | None) -> None:
+    """Write a page about the run NAME: plots, timeline, how each resume went."""
+    from lammps_jobs.report import write
+
+    path = write(_cluster().run(name), out or Path(f"{name}.html"))
+    _show(f"Open {path.resolve()}", name=name, file=str(path.resolve()))
+
+
+# -- following ---------------------------------------------------------------------------------------
+
+
+def _follow(run: Run) -> None:
+    """Show the run live until it stops, then say how it stopped and exit with its code."""
+    try:
+        state = run.wait() if _is_json() or not sys.stderr.isatty() else _live(run)
+    except KeyboardInterrupt:
+        click.echo(f"\n{run.name} goes on in the background: lammps-jobs watch {run.name}", err=True)
+        sys.exit(0)
+    _show(_state_text(state), **_state_document(state))
+    click.get_current_context().exit(EXIT_OF.get(state.state, state.exit_code or 1))
+
+
+def _live(run: Run) -> RunState:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(run.name, total=None, words="starting")
+
+        def show(state: RunState) -> None:
+            now = run.progress
+            if now and now.target:
+                bar.update(task, total=now.target, completed=now.step, words=_progress_text(run))
+
+        return run.wait(on_change=show)
+
+
+def _progress_text(run: Run) -> str:
+    from lammps_jobs.speed import rate_text
+
+    now = run.progress
+    if now is None:
+        return "starting"
+    words = [f"step {now.step}/{now.target}", rate_text(now), f"attempt {now.attempt}"]
+    if now.last_checkpoint_step is not None:
+        words.append(f"checkpoint at {now.last_checkpoint_step}")
+    return "  ".join(word for word in words if word)
+
+
+def _state_text(state: RunState) -> str:
+    lines = [f"{state.name}: {state.state}, step {state.step}, attempt {state.attempt}"]
+    if state.checkpoint is not None and state.state != "finished":
+        lines.append(f"newest checkpoint: {state.checkpoint} at step {state.checkpoint_step}")
+    if state.attempt > 1:
+        grade = state.continuation
+        lines.append(f"resumes: {grade.grade}" + "".join(f"\n  {reason}" for reason in grade.reasons))
+    lines += [text for text in (state.reason, state.where, state.then) if text]
+    after = {
+        "finished": f"lammps-jobs download {state.name} FOLDER; lammps-jobs report {state.name}",
+        "interrupted": f"lammps-jobs resume {state.name}",
+        "lost": f"lammps-jobs resume {state.name}",
+    }
+    if state.state in after and not state.then:
+        lines.append(f"next: {after[state.state]}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    commands(prog_name="lammps-jobs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,355 @@
+"""The public face: a cluster takes runs, a run is followed, interrupted, resumed and downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lammps_jobs.errors import LammpsJobsError, NameTaken, NoSuchRun, UsageError, WrongState
+from lammps_jobs.inputs import gather
+from lammps_jobs.local import LocalBackend
+from lammps_jobs.models import (
+    RUN_NAME,
+    Attempt,
+    AttemptEnd,
+    Blob,
+    Checkpoint,
+    Checkpoints,
+    Continuation,
+    Event,
+    Progress,
+    Rehearsal,
+    Resources,
+    RunSpec,
+    Submission,
+)
+from lammps_jobs.store import RunStore, open_root, run_names
+
+if TYPE_CHECKING:
+    import pandas
+
+State = Literal["starting", "running", "interrupted", "lost", "failed", "cancelled", "finished"]
+ENDED: frozenset[str] = frozenset({"interrupted", "lost", "failed", "cancelled", "finished"})
+START_S = 30.0
+
+Values = str | float | int | Iterable[str | float | int]
+
+
+def default_store() -> str:
+    """Where local runs are recorded: $LAMMPS_JOBS_STORE, or a folder in the user's data folder."""
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return os.environ.get("LAMMPS_JOBS_STORE") or str(Path(data) / "lammps-jobs" / "runs")
+
+
+def connect(stack: str = "local", *, store: str | None = None) -> Cluster:
+    """The cluster to run on: this machine by default.
+
+    `store` is a folder or `s3://bucket/prefix` for the records. Raises UsageError for a stack
+    that is not known here, StoreError when the store cannot be opened.
+    """
+    if stack != "local":
+        raise UsageError(
+            f"There is no cluster named {stack!r}.", then="This version runs on this machine only: connect() or 'local'."
+        )
+    return Cluster(store or default_store())
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What is known of a run at one moment."""
+
+    name: str
+    state: State
+    attempt: int
+    step: int
+    target: int
+    stage: int
+    reason: str = ""
+    where: str = ""
+    then: str = ""
+    exit_code: int = 0
+    checkpoint: int | None = None
+    checkpoint_step: int | None = None
+    continuation: Continuation = Continuation()
+    """How true the run is to one that nobody interrupted, so far: the weakest of its resumes."""
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in ENDED
+
+
+class Cluster:
+    """A place where runs run, and the store where their records are."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        self._root = open_root(store)
+        self._backend = LocalBackend(store if "://" in store else str(Path(store).expanduser().resolve()))
+
+    def submit(
+        self,
+        script: str | Path,
+        *,
+        inputs: Iterable[str | Path] = (),
+        variables: Mapping[str, Values] | None = None,
+        name: str | None = None,
+        resources: Resources = Resources(),
+        checkpoints: Checkpoints = Checkpoints(),
+        rehearsal: Rehearsal = Rehearsal(),
+    ) -> Run:
+        """Start a run of `script` in the background and return at once.
+
+        Files that the script names and that lie beside it are taken along; `inputs` adds more
+        files or folders. `name` defaults to one derived from the script. Submitting the same
+        specification under the same name again returns the run there is.
+
+        Raises InputMissing, UsageError (bad name, undefined variable, output outside the run's
+        folder), NameTaken (the name has another specification), StoreError.
+        """
+        script = Path(script)
+        given = {key: _words(value) for key, value in (variables or {}).items()}
+        files = gather(script, inputs, given)
+        name = name or script.stem.removeprefix("in.").replace(" ", "-") or "run"
+        if script.name.startswith("in.") and not name.strip("in."):
+            name = script.name[3:]
+        if not RUN_NAME.match(name):
+            raise UsageError(
+                f"{name!r} is no name for a run.", then="Use letters, digits, '.', '_' and '-', beginning with a letter."
+            )
+        record = RunStore(self._root, name)
+        spec = RunSpec(
+            name=name,
+            script=script.name,
+            inputs={path: _blob_of(file) for path, file in files.items()},
+            variables=given,
+            resources=resources,
+            checkpoints=checkpoints,
+            rehearsal=rehearsal,
+        )
+        run = Run(self, name, record)
+        if not self._is_submitted(record, spec):
+            for file in files.values():
+                record.put_file(file)
+            if not record.submit(Submission(spec=spec)) and not self._is_submitted(record, spec):
+                raise AssertionError("unreachable: the spec exists after a refused create")
+        if not record.newest_attempt():
+            run._start()
+        return run
+
+    def _is_submitted(self, record: RunStore, spec: RunSpec) -> bool:
+        """Whether this very run exists; NameTaken when another one has the name."""
+        try:
+            there = record.submission().spec
+        except NoSuchRun:
+            return False
+        if there != spec:
+            differ = [field for field in RunSpec.model_fields if getattr(there, field) != getattr(spec, field)]
+            raise NameTaken(
+                f"A run named {spec.name!r} exists with another specification ({', '.join(differ)} differ).",
+                where=self.store,
+                then="Choose another --name, or look at the old one: lammps-jobs status " + spec.name,
+            )
+        return True
+
+    def run(self, name: str) -> Run:
+        """The run of that name; NoSuchRun when there is none."""
+        record = RunStore(self._root, name)
+        record.submission()
+        return Run(self, name, record)
+
+    def runs(self) -> list[Run]:
+        """All runs in the store, by name."""
+        return [Run(self, name, RunStore(self._root, name)) for name in run_names(self._root)]
+
+
+class Run:
+    """One simulation that a user asked for, through all its attempts."""
+
+    def __init__(self, cluster: Cluster, name: str, record: RunStore) -> None:
+        self.cluster, self.name, self.record = cluster, name, record
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r})"
+
+    @property
+    def spec(self) -> RunSpec:
+        return self.record.submission().spec
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> RunState:
+        """The state right now, put together from the record and the machine."""
+        attempts = self.record.attempts()
+        number = attempts[-1].number if attempts else 0
+        end = self.record.ended(number) if number else None
+        progress = self.record.progress(number) if number else None
+        checkpoint = self._last_checkpoint()
+        result = self.record.result()
+        state = self._state(attempts, end, finished=result is not None)
+        return RunState(
+            name=self.name,
+            state=state,
+            attempt=number,
+            step=result.step if result else progress.step if progress else 0,
+            target=progress.target if progress else 0,
+            stage=progress.stage if progress else 0,
+            reason=_LOST if state == "lost" else end.reason if end else "",
+            where=end.where if end else "",
+            then=end.then if end else "",
+            exit_code=0 if result else end.exit_code if end else 0,
+            checkpoint=checkpoint.seq if checkpoint else None,
+            checkpoint_step=checkpoint.step if checkpoint else None,
+            continuation=self._continuation(),
+        )
+
+    def _state(self, attempts: list[Attempt], end: AttemptEnd | None, *, finished: bool) -> State:
+        if finished:
+            return "finished"
+        if end:
+            return "interrupted" if end.outcome == "fenced" else end.outcome
+        if not attempts:
+            return "starting"
+        if not self.cluster._backend.is_alive(attempts[-1]):
+            return "lost" if not self.record.ended(attempts[-1].number) else "interrupted"
+        return "running" if self.record.progress(attempts[-1].number) else "starting"
+
+    def _last_checkpoint(self) -> Checkpoint | None:
+        seqs = self.record.checkpoint_seqs()
+        return self.record.checkpoint(seqs[-1]) if seqs else None
+
+    def _continuation(self) -> Continuation:
+        resumes = [e.continuation for e in self.events if e.kind == "resumed" and e.continuation]
+        reasons = tuple(dict.fromkeys(reason for resume in resumes for reason in resume.reasons))
+        grade = "statistical" if any(r.grade == "statistical" for r in resumes) else "exact"
+        return Continuation(grade=grade, reasons=reasons)
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the newest attempt last said of itself; None before it said anything."""
+        number = self.record.newest_attempt()
+        return self.record.progress(number) if number else None
+
+    @property
+    def events(self) -> list[Event]:
+        return self.record.events()
+
+    def log(self) -> str:
+        """The run's log.lammps as recorded so far, stitched over all attempts."""
+        return self._output("log.lammps").decode(errors="replace")
+
+    def logs(self) -> str:
+        """What LAMMPS itself printed in the newest attempt, for finding out what went wrong."""
+        number = self.record.newest_attempt()
+        return self.record.log(number, "lammps.raw.log") + self.record.log(number, "engine.out")
+
+    def thermo(self) -> pandas.DataFrame:
+        """The thermo table, one row per output step, stitched over attempts (see `thermo.table`)."""
+        from lammps_jobs.thermo import table
+
+        return table(self.log())
+
+    def _output(self, path: str) -> bytes:
+        found = self.record.outputs().get(path)
+        if not found:
+            return b""
+        return b"".join(chunk for segment in found.segments for chunk in self.record.read_blob(segment))
+
+    # -- acting ----------------------------------------------------------------------------------
+
+    def wait(self, timeout_s: float | None = None, on_change: Callable[[RunState], None] | None = None) -> RunState:
+        """Wait until the run is no longer running; `on_change` is called every half second.
+
+        Raises TimeoutError after `timeout_s`.
+        """
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        pause = 0.05
+        while True:
+            state = self.status
+            if on_change:
+                on_change(state)
+            if state.is_ended:
+                return state
+            if end is not None and time.monotonic() > end:
+                raise TimeoutError(f"{self.name} is still {state.state} after {timeout_s:g} s")
+            time.sleep(pause)
+            pause = min(0.5, pause * 1.5)
+
+    def interrupt(self) -> None:
+        """Ask the running attempt to take a checkpoint and stop; returns at once."""
+        self.cluster._backend.interrupt(self._running_attempt("interrupt"))
+
+    def kill(self) -> None:
+        """Take the machine away from the running attempt, as a reclaimed Spot machine would go."""
+        progress = self.progress
+        self.cluster._backend.kill(self._running_attempt("kill"), progress.engine_pid if progress else None)
+
+    def resume(self) -> None:
+        """Start the next attempt from the newest good checkpoint.
+
+        Raises WrongState when the run is running or finished.
+        """
+        state = self.status
+        if not state.is_ended or state.state == "finished":
+            raise WrongState(
+                f"{self.name} is {state.state}; only a run that stopped can be resumed.",
+                then=f"lammps-jobs status {self.name}",
+            )
+        self._start()
+
+    def cancel(self) -> None:
+        """End the run for good; what it wrote so far stays downloadable."""
+        state = self.status
+        if state.state == "finished":
+            raise WrongState(f"{self.name} is finished.", then=f"lammps-jobs download {self.name} FOLDER")
+        if not state.is_ended:
+            self.interrupt()
+            self.wait(timeout_s=self.spec.checkpoints.grace_s + 10)
+        number = self.record.newest_attempt() + 1
+        claim = Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch="")
+        self.record.claim(claim)
+        self.record.end(AttemptEnd(number=number, outcome="cancelled", reason="cancelled by the user"))
+
+    def download(self, path: str | Path) -> list[Path]:
+        """Write every output file under the folder `path`, joined over attempts; returns the files."""
+        folder, written = Path(path), []
+        for name, output in sorted(self.record.outputs().items()):
+            self.record.write_file(output.segments, folder / name)
+            written.append(folder / name)
+        return written
+
+    def _running_attempt(self, verb: str) -> Attempt:
+        attempts = self.record.attempts()
+        if not attempts or self.status.is_ended:
+            raise WrongState(f"{self.name} is not running, so there is nothing to {verb}.")
+        return attempts[-1]
+
+    def _start(self) -> None:
+        """Start an attempt and wait until it has claimed its number."""
+        before = self.record.newest_attempt()
+        backend = self.cluster._backend
+        backend.start(self.name)
+        end = time.monotonic() + START_S
+        while self.record.newest_attempt() == before:
+            said = backend.failed_to_start()
+            if said or time.monotonic() > end:
+                raise LammpsJobsError("The attempt did not start.", where=said, then="Try again with --debug.")
+            time.sleep(0.02)
+
+
+_LOST = "The attempt vanished without a word: its machine was taken away, or it was killed."
+
+
+def _words(value: Values) -> tuple[str, ...]:
+    return (str(value),) if isinstance(value, str | float | int) else tuple(str(item) for item in value)
+
+
+def _blob_of(file: Path) -> Blob:
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return Blob(sha256=digest, size=file.stat().st_size)

@@ -1,0 +1,99 @@
+"""The errors a user can meet, named after what can be done about them.
+
+Every text has three parts: what happened, where, what to do next. `exit_code` is what the command
+line exits with; docs/exit-codes.md is generated from this file by a test.
+"""
+
+from __future__ import annotations
+
+
+class LammpsJobsError(Exception):
+    """Base of all errors that this library raises on purpose."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", then: str = "") -> None:
+        self.what, self.where, self.then = what, where, then
+        super().__init__("\n".join(part for part in (what, where, then) if part))
+
+
+class UsageError(LammpsJobsError):
+    """An argument makes no sense: a bad name, a bad number of ranks, an unknown cluster."""
+
+    exit_code = 2
+
+
+class ScriptError(LammpsJobsError):
+    """LAMMPS rejected the script, or the script's own `quit` said that it failed."""
+
+    exit_code = 3
+
+
+class InputMissing(LammpsJobsError):
+    """The script, or a file that it reads, is not there."""
+
+    exit_code = 4
+
+
+class NameTaken(LammpsJobsError):
+    """A run of that name exists and was asked for with another specification."""
+
+    exit_code = 5
+
+
+class NoSuchRun(LammpsJobsError):
+    """No run of that name in this store."""
+
+    exit_code = 6
+
+
+class StoreError(LammpsJobsError):
+    """The store cannot be read or written: full disk, read-only folder, wrong credentials."""
+
+    exit_code = 7
+
+
+class Damaged(StoreError):
+    """A stored object is missing, cut short or not what its sha256 says."""
+
+    exit_code = 8
+
+
+class TooNew(StoreError):
+    """A stored document was written by a newer version of this library."""
+
+    exit_code = 9
+
+
+class NotInstalled(LammpsJobsError):
+    """LAMMPS, MPI or an optional library is missing on this machine."""
+
+    exit_code = 10
+
+
+class EngineDied(LammpsJobsError):
+    """LAMMPS ended without a word of its own: a signal, out of memory, an MPI abort."""
+
+    exit_code = 11
+
+
+class Fenced(LammpsJobsError):
+    """A newer attempt of the same run has taken over; this one must not write any more."""
+
+    exit_code = 12
+
+
+class CannotResume(LammpsJobsError):
+    """LAMMPS could not take the checkpoint up again, so the run was stopped, not continued wrongly."""
+
+    exit_code = 13
+
+
+class WrongState(LammpsJobsError):
+    """The run is not in a state in which this can be done (resume a running run, for example)."""
+
+    exit_code = 14
+
+
+INTERRUPTED = 75
+"""Exit code of an attempt that was interrupted with its checkpoint committed (EX_TEMPFAIL): retry it."""

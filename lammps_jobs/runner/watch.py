@@ -1,0 +1,205 @@
+"""Rank 0's second thread: watches a run go by, and arranges the cut that the supervisor asks for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from lammps_jobs.runner.cuts import Strides, choose
+from lammps_jobs.runner.link import Link, Message
+from lammps_jobs.runner.outputs import Outputs
+from lammps_jobs.runner.stitch import Stitcher
+
+NEVER = 1e300
+TICK_S = 0.05
+SAY_S = 0.5
+MARGIN_S = 0.05
+
+
+class Watch:
+    def __init__(self, lmp: Any, job: dict[str, Any], folder: Path) -> None:
+        self.lmp, self.job = lmp, job
+        self.log = Stitcher(Path(job["raw_log"]), folder, job["log"], lmp.flush_buffers)
+        self.outputs = Outputs(folder, job["inputs"])
+        self._lock = threading.Condition()
+        self._wanted = ""
+        self._grace_until = 0.0
+        self._cut_step: int | None = None
+        self._running: Strides | None = None
+        self._active = False
+        self._step = ctypes.c_longlong(0)
+        self._target = self._stage = 0
+        self._rate = 0.0
+        self._timestep, self._units = 0.0, ""
+        self._last_checkpoint = time.monotonic()
+        self._uploaded = self._sent = 0
+        self._fetched: set[str] = set()
+        self._said: set[str] = set()
+        self._planned: int | None = None
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(job["socket"])
+        self.link = Link(connection, self._on_message, self._on_close)
+
+    # -- the supervisor --------------------------------------------------------------------------
+
+    def start(self, version: int, ranks: int) -> None:
+        self.link.send(event="started", lammps_version=version, ranks=ranks, pid=os.getpid())
+        threading.Thread(target=self._look, daemon=True, name="watch").start()
+
+    def _on_message(self, message: Message) -> None:
+        with self._lock:
+            match message["ask"]:
+                case "checkpoint" if not self._wanted:
+                    self._wanted = "checkpoint"
+                    self._grace_until = time.monotonic() + message["within_s"]
+                case "stop":
+                    self._wanted = "stop"
+                    self._grace_until = time.monotonic() + message["within_s"]
+                    self._rearm()
+                case "uploaded":
+                    self._uploaded = message["cut"]
+                case "fetched":
+                    self._fetched.add(message["name"])
+            self._lock.notify_all()
+
+    def _rearm(self) -> None:
+        """A stop is more urgent than the checkpoint that was on its way: choose again."""
+        if self._cut_step is not None and not self._planned:
+            self._cut_step = None
+
+    def _on_close(self) -> None:
+        os._exit(99)  # nobody records this attempt any more
+
+    # -- a run -----------------------------------------------------------------------------------
+
+    def begin(
+        self, step: int, target: int, stage: int, *, cuttable: Strides | None, style: str,
+        skip_first_row: bool = False, planned: int | None = None,
+    ) -> None:  # fmt: skip
+        self.log.begin_run(skip_first_row=skip_first_row, style=style)
+        pointer = self.lmp.lib.lammps_extract_global
+        pointer.restype = ctypes.c_void_p
+        address = pointer(self.lmp.lmp, b"ntimestep")
+        kind = self.lmp.c_bigint
+        with self._lock:
+            self._step = kind.from_address(address)
+            self._timestep, self._units = self.lmp.extract_global("dt"), self.lmp.extract_global("units")
+            self._target, self._stage = target, stage
+            self._planned = self._cut_step = planned
+            self._running, self._active = cuttable, True
+        self._say("running")
+
+    def end(self, *, cut: bool) -> None:
+        with self._lock:
+            self._active, self._running = False, None
+            self._step = ctypes.c_longlong(self._step.value)
+        self.log.end_run(cut=cut)
+
+    def decide(self, step: int) -> str:
+        """What to do now that the run command came back at `step`: go on, checkpoint or stop."""
+        with self._lock:
+            asked = self._cut_step is not None and self._cut_step <= step < self._target
+            if not asked:
+                return "go on"
+            rehearsed = self._planned is not None and self.job["after_cut"] == "stop"
+            return "stop" if rehearsed or self._wanted == "stop" else "checkpoint"
+
+    def decide_at_boundary(self) -> str:
+        with self._lock:
+            planned = [self._stage, self._step.value] in self.job["cut_at"]
+            if self._wanted == "stop" or (planned and self.job["after_cut"] == "stop"):
+                return "stop"
+            since = time.monotonic() - self._last_checkpoint
+            due = self._wanted == "checkpoint" or since > 0.1 * self.job["every_s"]
+            return "checkpoint" if due or planned else "go on"
+
+    def _look(self) -> None:
+        """The thread: progress, the live log, and the choice of the step to cut at."""
+        seen, seen_at, said_at = self._step.value, time.monotonic(), 0.0
+        while True:
+            time.sleep(TICK_S)
+            with self._lock:
+                step, moment = self._step.value, time.monotonic()
+                if moment - seen_at >= 5 * TICK_S:
+                    rate = max(0, step - seen) / (moment - seen_at)
+                    self._rate = rate if not self._rate else 0.5 * (self._rate + rate)
+                    seen, seen_at = step, moment
+                self._arrange(step, moment)
+            if self._active and moment - said_at >= SAY_S:
+                said_at = moment
+                self.log.pump()
+                self._say("running")
+
+    def _arrange(self, step: int, moment: float) -> None:
+        if not (self._active and self._running and self._wanted) or self._cut_step is not None:
+            return
+        left = max(0.0, self._grace_until - moment)
+        share = 0.5 if self._wanted == "stop" else 1.0
+        after = step + int(self._rate * MARGIN_S)
+        chosen = choose(self._running, after, self._target, int(self._rate * left * share))
+        if chosen is not None:
+            self._cut_step = chosen
+            self.lmp.set_internal_variable("ljx_at", float(chosen))
+
+    def _say(self, phase: str) -> None:
+        self.link.send(
+            event="progress", step=self._step.value, target=self._target, stage=self._stage,
+            steps_per_s=round(self._rate, 3), phase=phase, timestep=self._timestep, units=self._units,
+        )  # fmt: skip
+
+    # -- cuts and resumes ------------------------------------------------------------------------
+
+    def cut(
+        self, folder: Path, state: dict[str, Any], *, boundary: bool, stop: bool, restart_s: float,
+        started: float, reasons: list[str], affected: list[str],
+    ) -> None:  # fmt: skip
+        self._sent += 1
+        changes = self.outputs.changes(folder)
+        self.link.send(
+            event="cut", cut=self._sent, folder=str(folder), state=state, boundary=boundary, stop=stop,
+            outputs=changes, step=state["step"], stage=state["stage"], restart_s=restart_s,
+            cut_s=time.monotonic() - started, reasons=reasons, affected=affected,
+        )  # fmt: skip
+        with self._lock:
+            self._last_checkpoint = time.monotonic()
+            self._cut_step = self._planned = None
+            if not stop:
+                self._wanted = ""
+
+    def wait_uploaded(self) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._uploaded >= self._sent)
+
+    def fetch(self, name: str) -> None:
+        self.link.send(event="fetch", name=name)
+        with self._lock:
+            self._lock.wait_for(lambda: name in self._fetched)
+        self.outputs.know(name)
+
+    def restored_styles(self, since: int) -> list[str]:
+        """Kinds of force field (pair, bond, ...) that read_restart said it restored."""
+        lines = self.log.said(r"restoring \S+ style", since)
+        return [line.split("restoring ")[1].split()[0] for line in lines]
+
+    def resumed(self, step: int, stage: int) -> None:
+        self.link.send(event="resumed", step=step, stage=stage)
+
+    def say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.link.send(event="warning", text=text)
+
+    def failed(self, where: tuple[str, int, str], fault: dict[str, str]) -> None:
+        self.log.drop(False)
+        self.link.send(event="failed", file=where[0], line=where[1], command=where[2], **fault)
+
+    def finish(self, step: int) -> None:
+        self.log.pump()
+        folder = Path(self.job["scratch"]) / "end"
+        folder.mkdir()
+        self.link.send(event="finished", step=step, outputs=self.outputs.changes(folder))

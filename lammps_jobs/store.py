@@ -1,0 +1,381 @@
+"""The record of one run in an object store: layout, create-only commits, verified reading.
+
+    <run>/spec.json                     what was asked for
+    <run>/blobs/<sha256>                inputs, restart files, output segments
+    <run>/attempts/<n>.json             the claim of attempt n; <n>.end.json how it ended
+    <run>/attempts/<n>/events/<k>.json  what is worth telling
+    <run>/attempts/<n>/progress.json    advisory, the one object that is overwritten
+    <run>/checkpoints/<seq>.json        the commit of checkpoint seq
+    <run>/result.json                   the finished run
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PermissionDeniedError
+from pydantic import ValidationError
+
+from lammps_jobs.errors import Damaged, NoSuchRun, StoreError, TooNew
+from lammps_jobs.models import (
+    FORMAT,
+    Attempt,
+    AttemptEnd,
+    Blob,
+    Checkpoint,
+    Document,
+    Event,
+    OutputFile,
+    Progress,
+    Result,
+    Submission,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+D = TypeVar("D", bound=Document)
+
+CHUNK = 8 * 1024 * 1024
+
+
+def open_root(url: str) -> ObjectStore:
+    """The store at `url`: `s3://bucket/prefix`, or a local folder (made when missing).
+
+    Raises StoreError when a local folder cannot be made.
+    """
+    from obstore.store import LocalStore, from_url
+
+    if "://" in url:
+        return from_url(url)
+    try:
+        return LocalStore(Path(url).expanduser().resolve(), automatic_cleanup=False, mkdir=True)
+    except (OSError, BaseError) as error:
+        raise _explained(error, url) from error
+
+
+def run_names(root: ObjectStore) -> list[str]:
+    """Names of all runs under `root`, sorted."""
+    try:
+        prefixes = obstore.list_with_delimiter(root)["common_prefixes"]
+    except NotFoundError:
+        return []
+    except (BaseError, OSError) as error:
+        raise _explained(error, "the store's list of runs") from error
+    return sorted(prefix.rstrip("/") for prefix in prefixes)
+
+
+class RunStore:
+    """The record of the run `name` under `root`. Safe to use from several threads."""
+
+    def __init__(self, root: ObjectStore, name: str) -> None:
+        self.root, self.name = root, name
+        self._known: set[str] = set()
+
+    # -- objects ---------------------------------------------------------------------------------
+
+    def _key(self, tail: str) -> str:
+        return f"{self.name}/{tail}"
+
+    def _create(self, tail: str, content: bytes | Path) -> bool:
+        """Create-only put; False when the key exists already."""
+        try:
+            obstore.put(self.root, self._key(tail), content, mode="create")
+        except AlreadyExistsError:
+            return False
+        except (BaseError, OSError) as error:
+            raise _explained(error, self._key(tail)) from error
+        return True
+
+    def _read(self, tail: str) -> bytes | None:
+        try:
+            return bytes(obstore.get(self.root, self._key(tail)).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise _explained(error, self._key(tail)) from error
+
+    def _names(self, folder: str) -> list[str]:
+        """Names of the objects directly in `folder`, sorted."""
+        prefix = self._key(folder)
+        try:
+            found = obstore.list_with_delimiter(self.root, prefix=prefix)["objects"]
+        except NotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise _explained(error, prefix) from error
+        return sorted(meta["path"].rsplit("/", 1)[1] for meta in found)
+
+    def _commit(self, tail: str, document: Document) -> bool:
+        return self._create(tail, document.model_dump_json(indent=1).encode())
+
+    def _load(self, tail: str, kind: type[D]) -> D | None:
+        content = self._read(tail)
+        return None if content is None else parse(content, kind, self._key(tail))
+
+    # -- blobs -----------------------------------------------------------------------------------
+
+    def put_bytes(self, content: bytes) -> Blob:
+        blob = Blob(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        self._put_blob(blob, content)
+        return blob
+
+    def put_file(self, path: Path, start: int = 0, stop: int | None = None) -> Blob:
+        """Store the bytes [start, stop) of a file; raises Damaged when the file is shorter."""
+        size = path.stat().st_size
+        stop = size if stop is None else stop
+        if start == 0 and stop == size:
+            blob = Blob(sha256=_sha256_of(path, 0, stop), size=stop)
+            self._put_blob(blob, path)
+            return blob
+        blob = Blob(sha256=_sha256_of(path, start, stop), size=stop - start)
+        self._put_blob(blob, _chunks_of(path, start, stop))
+        return blob
+
+    def _put_blob(self, blob: Blob, content: bytes | Path | Iterator[bytes]) -> None:
+        if blob.sha256 in self._known:
+            return
+        key = self._key(f"blobs/{blob.sha256}")
+        try:
+            obstore.put(self.root, key, content, **({} if _large(blob, content) else {"mode": "create"}))
+        except AlreadyExistsError:
+            if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
+                obstore.delete(self.root, key)
+                raise StoreError(
+                    f"A stored blob had the wrong size and was removed: {key}",
+                    then="Try again: the content is uploaded anew.",
+                ) from None
+        except (BaseError, OSError) as error:
+            raise _explained(error, key) from error
+        self._known.add(blob.sha256)
+
+    def size_of(self, blob: Blob) -> int | None:
+        """Size of the stored object in bytes, None when it is missing."""
+        try:
+            return obstore.head(self.root, self._key(f"blobs/{blob.sha256}"))["size"]
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise _explained(error, blob.sha256) from error
+
+    def read_blob(self, blob: Blob) -> Iterator[bytes]:
+        """The content in chunks; raises Damaged at the end when it is not what its name says."""
+        key = self._key(f"blobs/{blob.sha256}")
+        digest, size = hashlib.sha256(), 0
+        try:
+            for chunk in obstore.get(self.root, key).stream(min_chunk_size=CHUNK):
+                content = bytes(chunk)
+                digest.update(content)
+                size += len(content)
+                yield content
+        except (NotFoundError, FileNotFoundError):
+            raise Damaged("A stored object is missing.", where=key, then=_OLDER) from None
+        except (BaseError, OSError) as error:
+            raise _explained(error, key) from error
+        if digest.hexdigest() != blob.sha256:
+            raise Damaged(
+                f"A stored object is damaged: {size} bytes, expected {blob.size}, or changed bytes.",
+                where=key,
+                then=_OLDER,
+            )
+
+    def write_file(self, segments: Iterable[Blob], path: Path) -> None:
+        """Join `segments` into the file `path`, which appears complete or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                for segment in segments:
+                    for chunk in self.read_blob(segment):
+                        file.write(chunk)
+            partial.replace(path)
+        except OSError as error:
+            raise _explained(error, str(path)) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    # -- the run ---------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> bool:
+        """False when a run of that name exists."""
+        return self._commit("spec.json", submission)
+
+    def submission(self) -> Submission:
+        found = self._load("spec.json", Submission)
+        if found is None:
+            raise NoSuchRun(f"No run named {self.name!r}.", then="`lammps-jobs list` shows the runs there are.")
+        return found
+
+    def claim(self, attempt: Attempt) -> bool:
+        return self._commit(f"attempts/{attempt.number:04d}.json", attempt)
+
+    def attempts(self) -> list[Attempt]:
+        """All claims, oldest first."""
+        names = [n for n in self._names("attempts") if n.count(".") == 1]
+        found = (self._load(f"attempts/{name}", Attempt) for name in names)
+        return [attempt for attempt in found if attempt]
+
+    def newest_attempt(self) -> int:
+        names = [n for n in self._names("attempts") if n.count(".") == 1]
+        return int(names[-1].split(".")[0]) if names else 0
+
+    def end(self, end: AttemptEnd) -> bool:
+        return self._commit(f"attempts/{end.number:04d}.end.json", end)
+
+    def ended(self, number: int) -> AttemptEnd | None:
+        return self._load(f"attempts/{number:04d}.end.json", AttemptEnd)
+
+    def commit(self, checkpoint: Checkpoint) -> bool:
+        return self._commit(f"checkpoints/{checkpoint.seq:06d}.json", checkpoint)
+
+    def checkpoint_seqs(self) -> list[int]:
+        return [int(name.split(".")[0]) for name in self._names("checkpoints")]
+
+    def checkpoint(self, seq: int) -> Checkpoint | None:
+        return self._load(f"checkpoints/{seq:06d}.json", Checkpoint)
+
+    def verify(self, checkpoint: Checkpoint) -> None:
+        """Raise Damaged unless everything needed to continue from `checkpoint` is there and intact.
+
+        What resuming loads is read and hashed; of output segments, which it does not load, the
+        presence and the size are checked.
+        """
+        for blob in (checkpoint.restart, checkpoint.state):
+            for _ in self.read_blob(blob):
+                pass
+        for path, output in checkpoint.outputs.items():
+            for segment in output.segments:
+                if self.size_of(segment) != segment.size:
+                    raise Damaged(f"A segment of {path} is missing or cut short.", where=segment.sha256, then=_OLDER)
+
+    def drop_checkpoint(self, checkpoint: Checkpoint, still_needed: set[str]) -> None:
+        """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
+        obstore.delete(self.root, self._key(f"checkpoints/{checkpoint.seq:06d}.json"))
+        for blob in (checkpoint.restart, checkpoint.state):
+            if blob.sha256 not in still_needed:
+                self._known.discard(blob.sha256)
+                obstore.delete(self.root, self._key(f"blobs/{blob.sha256}"))
+
+    def finish(self, result: Result) -> bool:
+        return self._commit("result.json", result)
+
+    def result(self) -> Result | None:
+        return self._load("result.json", Result)
+
+    # -- advice ----------------------------------------------------------------------------------
+
+    def say(self, progress: Progress) -> None:
+        key = self._key(f"attempts/{progress.attempt:04d}/progress.json")
+        try:
+            obstore.put(self.root, key, progress.model_dump_json().encode())
+        except (BaseError, OSError) as error:
+            raise _explained(error, key) from error
+
+    def progress(self, attempt: int) -> Progress | None:
+        try:
+            return self._load(f"attempts/{attempt:04d}/progress.json", Progress)
+        except Damaged:  # being overwritten just now
+            return None
+
+    def tell(self, event: Event, number: int) -> None:
+        self._commit(f"attempts/{event.attempt:04d}/events/{number:05d}.json", event)
+
+    def events(self) -> list[Event]:
+        """Everything told, in order of time."""
+        told: list[Event] = []
+        for attempt in range(1, self.newest_attempt() + 1):
+            folder = f"attempts/{attempt:04d}/events"
+            found = (self._load(f"{folder}/{name}", Event) for name in self._names(folder))
+            told += [event for event in found if event]
+        return told
+
+    def put_log(self, attempt: int, name: str, content: bytes) -> None:
+        self._create(f"attempts/{attempt:04d}/{name}", content)
+
+    def log(self, attempt: int, name: str) -> str:
+        content = self._read(f"attempts/{attempt:04d}/{name}")
+        return "" if content is None else content.decode(errors="replace")
+
+    def outputs(self) -> dict[str, OutputFile]:
+        """The outputs of the finished run, else of its newest readable checkpoint."""
+        result = self.result()
+        if result:
+            return result.outputs
+        for seq in reversed(self.checkpoint_seqs()):
+            try:
+                checkpoint = self.checkpoint(seq)
+            except Damaged:
+                continue
+            if checkpoint:
+                return checkpoint.outputs
+        return {}
+
+
+_OLDER = "An older checkpoint is used where there is one; otherwise the run starts from the beginning."
+
+
+def parse(content: bytes, kind: type[D], key: str) -> D:
+    """The document in `content`; TooNew or Damaged when it cannot be read."""
+    try:
+        raw: Any = json.loads(content)
+    except ValueError:
+        raise Damaged("A stored document is not readable.", where=key, then=_OLDER) from None
+    if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
+        raise TooNew(
+            f"This record has format {raw['format']}; this version of lammps-jobs reads up to {FORMAT}.",
+            where=key,
+            then="Upgrade lammps-jobs on this machine: pip install --upgrade lammps-jobs",
+        )
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise Damaged(f"A stored document does not make sense: {error}", where=key, then=_OLDER) from None
+
+
+def _large(blob: Blob, content: object) -> bool:
+    """Multipart uploads know no create-only mode; a blob's name is its content, so none is needed."""
+    return blob.size > CHUNK or not isinstance(content, bytes | Path)
+
+
+def _chunks_of(path: Path, start: int, stop: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        left = stop - start
+        while left:
+            content = file.read(min(CHUNK, left))
+            if not content:
+                raise Damaged(
+                    f"An output file became shorter while it was being recorded: {path}",
+                    then="This checkpoint is skipped and the next one records the file anew.",
+                )
+            left -= len(content)
+            yield content
+
+
+def _sha256_of(path: Path, start: int, stop: int) -> str:
+    digest = hashlib.sha256()
+    for content in _chunks_of(path, start, stop):
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _explained(error: BaseException, where: str) -> StoreError:
+    text = str(error)
+    if "No space left" in text or "os error 28" in text or getattr(error, "errno", None) == 28:
+        return StoreError(
+            "The disk of the store is full.",
+            where=where,
+            then="Nothing that was committed is lost. Free some space, then: lammps-jobs resume RUN",
+        )
+    if isinstance(error, PermissionError | PermissionDeniedError) or "ermission denied" in text or "Read-only" in text:
+        return StoreError(
+            "The store may not be written (or read) by this user.",
+            where=where,
+            then="Choose another one with --store or LAMMPS_JOBS_STORE, or change the permissions of this one.",
+        )
+    return StoreError(f"The store failed: {text.splitlines()[0] if text else error!r}", where=where)
