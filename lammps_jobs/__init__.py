@@ -1,11 +1,11 @@
 """Run an unmodified LAMMPS script on machines that may vanish, as if nothing had ever happened.
 
-    import lammps_jobs
+import lammps_jobs
 
-    cluster = lammps_jobs.connect()
-    run = cluster.submit("in.melt", variables={"T": 1.5}, name="melt-1.5")
-    run.wait()
-    print(run.thermo())
+cluster = lammps_jobs.connect()
+run = cluster.submit("in.melt", variables={"T": 1.5}, name="melt-1.5")
+run.wait()
+print(run.thermo())
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ from lammps_jobs.models import (
     Checkpoints,
     Continuation,
     Event,
+    Grade,
     Progress,
     Rehearsal,
     Resources,
@@ -54,7 +55,8 @@ def connect(stack: str = "local", *, store: str | None = None) -> Cluster:
     """
     if stack != "local":
         raise UsageError(
-            f"There is no cluster named {stack!r}.", then="This version runs on this machine only: connect() or 'local'."
+            f"There is no cluster named {stack!r}.",
+            then="This version runs on this machine only: connect() or 'local'.",
         )
     return Cluster(store or default_store())
 
@@ -75,7 +77,7 @@ class RunState:
     exit_code: int = 0
     checkpoint: int | None = None
     checkpoint_step: int | None = None
-    continuation: Continuation = Continuation()
+    continuation: Continuation = field(default_factory=Continuation)
     """How true the run is to one that nobody interrupted, so far: the weakest of its resumes."""
 
     @property
@@ -119,7 +121,8 @@ class Cluster:
             name = script.name[3:]
         if not RUN_NAME.match(name):
             raise UsageError(
-                f"{name!r} is no name for a run.", then="Use letters, digits, '.', '_' and '-', beginning with a letter."
+                f"{name!r} is no name for a run.",
+                then="Use letters, digits, '.', '_' and '-', beginning with a letter.",
             )
         record = RunStore(self._root, name)
         spec = RunSpec(
@@ -148,7 +151,7 @@ class Cluster:
         except NoSuchRun:
             return False
         if there != spec:
-            differ = [field for field in RunSpec.model_fields if getattr(there, field) != getattr(spec, field)]
+            differ = [key for key in RunSpec.model_fields if getattr(there, key) != getattr(spec, key)]
             raise NameTaken(
                 f"A run named {spec.name!r} exists with another specification ({', '.join(differ)} differ).",
                 where=self.store,
@@ -226,7 +229,7 @@ class Run:
     def _continuation(self) -> Continuation:
         resumes = [e.continuation for e in self.events if e.kind == "resumed" and e.continuation]
         reasons = tuple(dict.fromkeys(reason for resume in resumes for reason in resume.reasons))
-        grade = "statistical" if any(r.grade == "statistical" for r in resumes) else "exact"
+        grade: Grade = "statistical" if any(r.grade == "statistical" for r in resumes) else "exact"
         return Continuation(grade=grade, reasons=reasons)
 
     @property
@@ -234,6 +237,11 @@ class Run:
         """What the newest attempt last said of itself; None before it said anything."""
         number = self.record.newest_attempt()
         return self.record.progress(number) if number else None
+
+    def last_step_of(self, attempt: int) -> int | None:
+        """The timestep that an attempt last said it had reached."""
+        said = self.record.progress(attempt)
+        return said.step if said else None
 
     @property
     def events(self) -> list[Event]:

@@ -92,7 +92,9 @@ def _must_exist(word: str, folder: Path, found: dict[str, Path], text: str, wher
         return
     if word == "SELF":
         return
-    raise InputMissing(f"The script reads a file that is not there: {word}", where=where, then="Put it beside the script.")
+    raise InputMissing(
+        f"The script reads a file that is not there: {word}", where=where, then="Put it beside the script."
+    )
 
 
 def _check_inside(word: str, where: str) -> None:
@@ -108,7 +110,8 @@ def _check_variables(found: dict[str, Path], given: set[str]) -> None:
     """Every `${x}` must be defined somewhere: by the script, by a file it reads, or by the caller."""
     import re
 
-    defined, used = set(given), {}
+    defined = set(given)
+    used: dict[str, str] = {}
     for name, path in found.items():
         if path.stat().st_size > 1_000_000:
             continue

@@ -55,9 +55,10 @@ class Checkpoints(Frozen):
 class Rehearsal(Frozen):
     """Cuts that are asked for rather than suffered: the reference for tests of resuming.
 
-    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run`. Then it goes on as if nothing had been (`go on`), goes
-    on in the same process with LAMMPS's full set-up, which is what a resumed process has to do (`set
-    up again`), or the attempt ends as interrupted (`stop`).
+    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`. After
+    a cut the run goes on as if nothing had been (`go on`), or in the same process with LAMMPS's full
+    set-up, which is what a resumed process has to do (`set up again`), or the attempt ends as
+    interrupted (`stop`).
     """
 
     cut_at: tuple[tuple[int, int], ...] = ()

@@ -61,7 +61,9 @@ def _content(run: Run) -> dict[str, Any]:
     return {
         "state": state,
         "spec": spec,
-        "attempts": [_attempt_row(a.number, a.host, a.claimed, end, events) for a, end in attempts],
+        "attempts": [
+            _attempt_row(a.number, a.host, a.claimed, end, events, run.last_step_of(a.number)) for a, end in attempts
+        ],
         "resumes": [event for event in events if event.kind == "resumed"],
         "warnings": [event for event in events if event.kind in ("warning", "damaged")],
         "checkpoints": sum(event.kind == "checkpoint" for event in events),
@@ -73,13 +75,13 @@ def _content(run: Run) -> dict[str, Any]:
 
 
 def _attempt_row(
-    number: int, host: str, claimed: datetime, end: AttemptEnd | None, events: list[Event]
+    number: int, host: str, claimed: datetime, end: AttemptEnd | None, events: list[Event], last_said: int | None
 ) -> dict[str, Any]:
     own = [event for event in events if event.attempt == number]
     last = end.ended if end else max((event.at for event in own), default=claimed)
-    reached = end.last_step if end else None
-    kept = max((event.step for event in own if event.kind == "checkpoint" and event.step), default=None)
-    lost = reached - kept if end and end.outcome != "finished" and reached and kept and reached > kept else None
+    reached = end.last_step if end else last_said
+    kept = next((event.step for event in reversed(own) if event.kind == "checkpoint"), None)
+    lost = reached - kept if not (end and end.outcome == "finished") and reached and kept and reached > kept else None
     return {
         "number": number,
         "host": host or "-",
@@ -136,9 +138,13 @@ def _timeline(events: list[Event]) -> str:
     for number in numbers:
         own = [event for event in events if event.attempt == number]
         times = [(event.at - first).total_seconds() for event in own]
-        axes.plot([times[0], times[-1]], [number, number], color="#8a8f98", linewidth=7, alpha=0.35, solid_capstyle="butt")
+        axes.plot(
+            [times[0], times[-1]], [number, number], color="#8a8f98", linewidth=7, alpha=0.35, solid_capstyle="butt"
+        )
         for event, moment in zip(own, times, strict=True):
-            axes.plot(moment, number, marker="|", markersize=10, markeredgewidth=1.6, color=MARKS.get(event.kind, "#c0392b"))
+            axes.plot(
+                moment, number, marker="|", markersize=10, markeredgewidth=1.6, color=MARKS.get(event.kind, "#c0392b")
+            )
     axes.set_yticks(numbers, [f"attempt {number}" for number in numbers])
     axes.set_ylim(numbers[-1] + 0.6, numbers[0] - 0.6)
     axes.set_xlabel("wall time since the start / s")
@@ -148,7 +154,7 @@ def _timeline(events: list[Event]) -> str:
 def _figure(height: float) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, height), layout="constrained")
+    figure = Figure(figsize=(5, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)

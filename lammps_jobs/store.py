@@ -1,12 +1,12 @@
 """The record of one run in an object store: layout, create-only commits, verified reading.
 
-    <run>/spec.json                     what was asked for
-    <run>/blobs/<sha256>                inputs, restart files, output segments
-    <run>/attempts/<n>.json             the claim of attempt n; <n>.end.json how it ended
-    <run>/attempts/<n>/events/<k>.json  what is worth telling
-    <run>/attempts/<n>/progress.json    advisory, the one object that is overwritten
-    <run>/checkpoints/<seq>.json        the commit of checkpoint seq
-    <run>/result.json                   the finished run
+<run>/spec.json                     what was asked for
+<run>/blobs/<sha256>                inputs, restart files, output segments
+<run>/attempts/<n>.json             the claim of attempt n; <n>.end.json how it ended
+<run>/attempts/<n>/events/<k>.json  what is worth telling
+<run>/attempts/<n>/progress.json    advisory, the one object that is overwritten
+<run>/checkpoints/<seq>.json        the commit of checkpoint seq
+<run>/result.json                   the finished run
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class RunStore:
             return
         key = self._key(f"blobs/{blob.sha256}")
         try:
-            obstore.put(self.root, key, content, **({} if _large(blob, content) else {"mode": "create"}))
+            obstore.put(self.root, key, content, mode="overwrite" if _large(blob, content) else "create")
         except AlreadyExistsError:
             if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
                 obstore.delete(self.root, key)

@@ -27,7 +27,8 @@ def sections(log: str) -> list[Section]:
     previous: list[str] = []
     for line in log.splitlines():
         if line.startswith("Loop time of"):
-            current, multi = _close(found, multi), None
+            _close(found, multi)
+            current, multi = None, None
         elif line.startswith("------------ Step"):
             _close(found, multi)
             multi = {"Step": float(line.split()[2])}

@@ -107,8 +107,12 @@ class Engine:
         if found[:1] == ["label"] and found[1:2] == [self.position.seeking]:
             self.position.seeking = ""
 
+    def _ask(self, question: str, *args: Any) -> Any:
+        """What rank 0's watch answers, on every rank."""
+        return self.ranks.from_first(lambda: getattr(self.watch, question)(*args))
+
     def _expand(self, piece: str) -> str:
-        return self.lmp.expand(piece) or ""
+        return str(self.lmp.expand(piece) or "")
 
     def _command(self, text: str) -> None:
         bare = without_comment(text)
@@ -183,7 +187,7 @@ class Engine:
     def _holds(self, condition: str) -> bool:
         yes, no = (f'"variable {OWN_BRANCH} string {value}"' for value in (1, 0))
         self.lmp.command(f"if {_quoted(condition, always=True)} then {yes} else {no}")
-        return self.lmp.expand("${" + OWN_BRANCH + "}") == "1"
+        return self._expand("${" + OWN_BRANCH + "}") == "1"
 
     def _quit(self, args: list[str], line: str) -> None:
         status = int(args[1]) if len(args) > 1 else 0
@@ -284,7 +288,7 @@ class Engine:
             self.lmp.command(line)
             self.ran = True
             step = self._step()
-            decision = self.ranks.from_first(lambda: self.watch.decide(step) if self.watch else None)
+            decision = self._ask("decide", step)
             if self.watch:
                 self.watch.end(cut=decision != "go on")
             if decision == "go on":
@@ -305,7 +309,7 @@ class Engine:
 
     def _boundary(self) -> None:
         """Between two stages: the cheapest and truest place for a checkpoint."""
-        decision = self.ranks.from_first(lambda: self.watch.decide_at_boundary() if self.watch else None)
+        decision = self._ask("decide_at_boundary")
         if decision != "go on":
             self._cut(None, boundary=True, stop=decision == "stop")
 
@@ -347,7 +351,7 @@ class Engine:
     def _wait_for_upload(self) -> None:
         """Files are about to be reopened: what was cut before must have been read from them."""
         if self.cuts:
-            self.ranks.from_first(lambda: self.watch.wait_uploaded() if self.watch else None)
+            self._ask("wait_uploaded")
 
     # -- resuming --------------------------------------------------------------------------------
 
@@ -365,7 +369,7 @@ class Engine:
         since = self.watch.log.raw_size if self.watch else 0
         self.lmp.command(f"read_restart {resume['restart']}")
         self.lmp.flush_buffers()
-        restored = self.ranks.from_first(lambda: self.watch.restored_styles(since) if self.watch else None)
+        restored = self._ask("restored_styles", since)
         for entry in journal.after_box():
             if not (entry.command.endswith("_style") and entry.command.removesuffix("_style") in restored):
                 self._again(entry)
@@ -419,7 +423,7 @@ class Engine:
         for name in names:
             plain = os.path.normpath(name)
             if plain in self.recorded and not (self.folder / plain).exists():
-                self.ranks.from_first(lambda plain=plain: self.watch.fetch(plain) if self.watch else None)
+                self._ask("fetch", plain)
 
 
 class CannotContinue(Exception):

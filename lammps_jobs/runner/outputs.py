@@ -46,7 +46,7 @@ class Outputs:
         Short pieces and rewritten files are copied to `copies` at once, since LAMMPS may rewrite
         them as soon as it goes on; long ones are appended trajectories, read in place later.
         """
-        found = []
+        found: list[dict[str, Any]] = []
         for name in self._walk():
             path = self.folder / name
             status = path.stat()
@@ -55,11 +55,13 @@ class Outputs:
                 continue
             start = old.size if old and _extends(path, status.st_size, old) else 0
             replaces = bool(old) and start == 0 and (old.size if old else 0) > 0
-            found.append(self._piece(name, path, start, status.st_size, replaces, copies / str(len(found))))
+            found.append(self._piece(path, (start, status.st_size), replaces=replaces, copy=copies / str(len(found))))
             self._recorded[name] = _sample(path, status.st_size)
         return found
 
-    def _piece(self, name: str, path: Path, start: int, stop: int, replaces: bool, copy: Path) -> dict[str, Any]:
+    def _piece(self, path: Path, span: tuple[int, int], *, replaces: bool, copy: Path) -> dict[str, Any]:
+        start, stop = span
+        name = str(path.relative_to(self.folder))
         piece: dict[str, Any] = {"name": name, "replace": replaces, "source": str(path), "start": start, "stop": stop}
         if replaces or stop - start <= COPIED_AT_ONCE:
             with path.open("rb") as source, copy.open("wb") as target:

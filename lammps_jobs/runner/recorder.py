@@ -90,7 +90,8 @@ class Recorder:
 
     def _retain(self) -> None:
         """Keep the newest `keep` checkpoints and those at stage boundaries; never the outputs' blobs."""
-        kept, old = [], []
+        kept: list[Checkpoint] = []
+        old: list[Checkpoint] = []
         for seq in reversed(self.store.checkpoint_seqs()):
             try:
                 checkpoint = self.store.checkpoint(seq)

@@ -227,9 +227,7 @@ class Supervisor:
                 self._cut_asked = True
                 self._ask(ask="checkpoint", within_s=CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
 
-    def _handle(
-        self, message: Message, engine: subprocess.Popen[bytes], checkpoint: Checkpoint | None
-    ) -> int | None:
+    def _handle(self, message: Message, engine: subprocess.Popen[bytes], checkpoint: Checkpoint | None) -> int | None:
         match message["event"]:
             case "started":
                 self.recorder.lammps_version, self.recorder.ranks = message["lammps_version"], message["ranks"]
@@ -338,7 +336,7 @@ class Supervisor:
             outcome, error.exit_code, reason=error.what, where=error.where, then=error.then, error=type(error).__name__
         )
 
-    def _end(self, outcome: Outcome, code: int, **words: str) -> int:
+    def _end(self, outcome: Outcome, code: int, **words: Any) -> int:
         end = AttemptEnd(
             number=self.number,
             outcome=outcome,

@@ -1,0 +1,136 @@
+"""Shared pieces: a cluster in a folder of its own, and the scripts that the promises are tried on."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import lammps_jobs
+from lammps_jobs.cluster import Cluster, Run
+
+WAIT_S = 120
+
+START = """
+units           lj
+atom_style      atomic
+lattice         fcc 0.8442
+region          box block 0 6 0 6 0 6
+create_box      1 box
+create_atoms    1 box
+mass            1 1.0
+velocity        all create 1.44 87287 loop geom
+pair_style      lj/cut 2.5
+pair_coeff      1 1 1.0 1.0 2.5
+"""
+
+WATCHED = """
+compute         msd all msd
+fix             averages all ave/time 5 4 50 c_thermo_temp c_msd[4] file averages.dat
+dump            frames all custom 50 frames.lammpstrj id type x y z vx vy vz
+dump_modify     frames sort id format float %.17g
+thermo          50
+thermo_modify   format float %.16g
+"""
+
+ENSEMBLES = {
+    "nve": "fix integrate all nve",
+    "nvt": "fix integrate all nvt temp 1.44 0.8 0.5",
+    "npt": "fix integrate all npt temp 1.0 1.0 0.5 iso 0.0 2.0 5.0",
+    "langevin": "fix integrate all nve\nfix bath all langevin 1.0 1.5 1.0 4242",
+}
+
+
+def script_of(ensemble: str, steps: int = 1500) -> str:
+    return f"{START}{ENSEMBLES[ensemble]}\n{WATCHED}\nrun {steps}\nwrite_data end.data\n"
+
+
+FLOW = f"""# several stages, loops, conditions, includes
+variable        t index 1.5
+variable        edge equal 2*3
+{START}
+include         settings.inc
+{WATCHED}
+fix             integrate all nvt temp $t $t 0.5
+minimize        1.0e-4 1.0e-4 20 50
+run             300
+variable        i loop 4
+label           again
+if "$i == 2" then "print 'two of four'" "velocity all scale $(1.0+0.1*v_i)" elif "$i > 3" &
+   "print last" else "print other"
+run             200
+next            i
+jump            SELF again
+print           \"\"\"edge ${{edge}}\"\"\"
+unfix           integrate
+fix             integrate all npt temp 1.0 1.2 0.5 iso 0.0 1.0 5.0
+run             600
+write_data      end.data
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A local cluster with a store of its own; whatever still runs at the end is killed."""
+    made = lammps_jobs.connect(store=str(tmp_path / "store"))
+    yield made
+    for run in made.runs():
+        with contextlib.suppress(lammps_jobs.LammpsJobsError):
+            if not run.status.is_ended:
+                run.kill()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a script (and further files) to a folder of its own and returns its path."""
+
+    def write(text: str, name: str = "in.test", **files: str) -> Path:
+        folder = tmp_path / "scripts"
+        folder.mkdir(exist_ok=True)
+        for other, content in files.items():
+            (folder / other.replace("__", ".")).write_text(content)
+        (folder / name).write_text(text)
+        return folder / name
+
+    return write
+
+
+def bare(script: Path, folder: Path, ranks: int = 1) -> dict[str, bytes]:
+    """The outputs of plain `lmp` on a copy of the script's folder."""
+    shutil.copytree(script.parent, folder)
+    beside = Path(sys.executable).parent
+    command = [str(beside / "lmp"), "-in", script.name, "-screen", "none"]
+    if ranks > 1:
+        command = [str(beside / "mpirun"), "-n", str(ranks), *command]
+    subprocess.run(command, cwd=folder, check=True, timeout=WAIT_S, stdin=subprocess.DEVNULL)
+    inputs = {path.name for path in script.parent.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in inputs}
+
+
+def outputs(run: Run, folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.download(folder)}
+
+
+def finish(run: Run) -> Run:
+    """Wait for the end, resuming as often as the run is interrupted."""
+    while (state := run.wait(WAIT_S)).state == "interrupted":
+        run.resume()
+    assert state.state == "finished", f"{state}\n{run.logs()[-3000:]}"
+    return run
+
+
+def assert_same(left: dict[str, bytes], right: dict[str, bytes]) -> None:
+    """Equal files; of logs, equal thermo rows (times and speeds differ by nature)."""
+    from lammps_jobs.thermo import sections
+
+    assert left.keys() == right.keys()
+    for name, content in left.items():
+        if name.startswith("log"):
+            assert sections(content.decode()) == sections(right[name].decode()), name
+        else:
+            assert content == right[name], f"{name} differs"

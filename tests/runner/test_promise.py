@@ -1,0 +1,113 @@
+"""The promise itself, on the real LAMMPS: undisturbed, resumed, killed."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+
+import pytest
+
+from lammps_jobs import Checkpoints, Rehearsal, Resources
+from lammps_jobs.thermo import sections
+from tests.conftest import FLOW, WAIT_S, assert_same, bare, finish, outputs, script_of
+
+OFTEN = Checkpoints(every_s=0.1)
+SELDOM = Checkpoints(every_s=1e6)
+CUTS = ((1, 350), (1, 800), (1, 1000))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ensemble", ["nve", "nvt", "npt", "langevin"])
+def test_uninterrupted_run_with_many_checkpoints_equals_bare_lmp(cluster, script, tmp_path, ensemble, ranks):
+    path = script(script_of(ensemble))
+    many = Rehearsal(cut_at=tuple((1, step) for step in range(150, 1500, 150)), then="go on")
+    run = finish(cluster.submit(path, checkpoints=OFTEN, resources=Resources(ranks=ranks), rehearsal=many))
+    cuts = [event for event in run.events if event.kind == "checkpoint"]
+    assert len(cuts) >= 9
+    assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ensemble", ["nve", "nvt", "npt"])
+def test_resumed_run_continues_bit_for_bit(cluster, script, tmp_path, ensemble, ranks):
+    path = script(script_of(ensemble))
+    given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks)}
+    kept = finish(cluster.submit(path, name="kept", rehearsal=Rehearsal(cut_at=CUTS, then="set up again"), **given))
+    lost = finish(cluster.submit(path, name="lost", rehearsal=Rehearsal(cut_at=CUTS, then="stop"), **given))
+    assert [event.step for event in lost.events if event.kind == "resumed"] == [350, 800, 1000]
+    assert lost.status.continuation.grade == "exact"
+    assert_same(outputs(lost, tmp_path / "lost"), outputs(kept, tmp_path / "kept"))
+
+
+def test_langevin_is_resumed_statistically_and_says_so(cluster, script, tmp_path):
+    run = finish(cluster.submit(script(script_of("langevin")), rehearsal=Rehearsal(cut_at=((1, 500),), then="stop")))
+    continuation = run.status.continuation
+    assert continuation.grade == "statistical"
+    assert any("fix bath (langevin)" in reason for reason in continuation.reasons)
+    assert_complete(outputs(run, tmp_path / "ours"), range(0, 1501, 50))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_stages_loops_conditions_and_includes_survive_cuts_in_every_stage(cluster, script, tmp_path, ranks):
+    path = script(FLOW, settings__inc="neighbor 0.3 bin\nneigh_modify delay 0 every 10 check no\n")
+    given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks), "variables": {"t": 1.2}}
+    first = int(re.findall(r"\n +(\d+) .*\nLoop", finish(cluster.submit(path, name="plain", **given)).log())[0])
+    cuts = ((2, first + 120), (3, first + 400), (4, first + 500), (6, first + 1000), (7, first + 1350))
+    kept = finish(cluster.submit(path, name="kept", rehearsal=Rehearsal(cut_at=cuts, then="set up again"), **given))
+    lost = finish(cluster.submit(path, name="lost", rehearsal=Rehearsal(cut_at=cuts, then="stop"), **given))
+    assert len([event for event in lost.events if event.kind == "resumed"]) == len(cuts)
+    assert_same(outputs(lost, tmp_path / "lost"), outputs(kept, tmp_path / "kept"))
+
+
+def test_script_with_flow_equals_bare_lmp_in_outputs_and_echo(cluster, script, tmp_path):
+    path = script(FLOW, settings__inc="neighbor 0.3 bin\n")
+    ours = outputs(finish(cluster.submit(path, checkpoints=OFTEN)), tmp_path / "ours")
+    plain = bare(path, tmp_path / "bare")
+    assert_same(ours, plain)
+    assert without_times(ours["log.lammps"].decode()) == without_times(plain["log.lammps"].decode())
+
+
+def without_times(log: str) -> list[str]:
+    """Log lines but for what differs between any two runs of LAMMPS: times, speeds, the OpenMP remark."""
+    timing = re.compile(r"Loop time|Performance|CPU|OMP_NUM|wall time|^\w+ +\||OpenMP|Per MPI rank")
+    return [line for line in log.splitlines() if not timing.search(line)]
+
+
+def assert_complete(files: dict[str, bytes], steps: range) -> None:
+    """No frame, no average and no thermo row is missing or doubled."""
+    frames = [int(step) for step in re.findall(rb"ITEM: TIMESTEP\n(\d+)", files["frames.lammpstrj"])]
+    assert frames == list(steps)
+    averages = [int(line.split()[0]) for line in files["averages.dat"].splitlines() if not line.startswith(b"#")]
+    assert averages == list(steps)
+    (thermo,) = sections(files["log.lammps"].decode())
+    assert [row[0] for row in thermo.rows] == list(steps)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_random_moments_nothing_is_missing_doubled_or_lost(cluster, script, tmp_path, seed):
+    """Four seeds with six kills each: SIGKILL to supervisor and engine, wherever they are."""
+    rng = random.Random(seed)
+    steps = 30_000
+    run = cluster.submit(script(script_of("nvt", steps)), checkpoints=Checkpoints(every_s=0.15),
+                         resources=Resources(ranks=1 + seed % 2))  # fmt: skip
+    kills, committed = 0, 0
+    while kills < 6:
+        time.sleep(rng.uniform(0.05, 1.2))
+        if run.status.is_ended:
+            break
+        run.kill()
+        kills += 1
+        state = run.wait(WAIT_S)
+        assert state.state in ("lost", "finished")
+        newest = state.checkpoint_step or 0
+        assert newest >= committed
+        committed = newest
+        if state.state == "lost":
+            run.resume()
+            resumed = [event.step for event in run.events if event.kind == "resumed"]
+            assert not resumed or max(resumed) <= committed
+    assert kills >= 5
+    finish(run)
+    assert_complete(outputs(run, tmp_path / "ours"), range(0, steps + 1, 50))
+    assert run.status.continuation.grade == "exact"
