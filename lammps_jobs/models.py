@@ -148,7 +148,8 @@ class Checkpoint(Document):
     step: int
     stage: int
     stage_boundary: bool
-    restart: Blob
+    restart: dict[str, Blob]
+    """LAMMPS's restart file; with several ranks one a rank, which keeps the order of the atoms."""
     state: Blob
     outputs: dict[str, OutputFile]
     continuation: Continuation = Continuation()
@@ -158,8 +159,12 @@ class Checkpoint(Document):
     restart_s: float = 0.0
     affected: tuple[str, ...] = ()
     """Rows that a resume from here cannot reproduce, in words (an averaging window that was open)."""
-    taken: datetime = Field(default_factory=now)
     committed: datetime = Field(default_factory=now)
+
+    @property
+    def to_load(self) -> tuple[Blob, ...]:
+        """What resuming reads."""
+        return (*self.restart.values(), self.state)
 
 
 class Result(Document):

@@ -245,7 +245,7 @@ class RunStore:
         What resuming loads is read and hashed; of output segments, which it does not load, the
         presence and the size are checked.
         """
-        for blob in (checkpoint.restart, checkpoint.state):
+        for blob in checkpoint.to_load:
             for _ in self.read_blob(blob):
                 pass
         for path, output in checkpoint.outputs.items():
@@ -256,7 +256,7 @@ class RunStore:
     def drop_checkpoint(self, checkpoint: Checkpoint, still_needed: set[str]) -> None:
         """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
         obstore.delete(self.root, self._key(f"checkpoints/{checkpoint.seq:06d}.json"))
-        for blob in (checkpoint.restart, checkpoint.state):
+        for blob in checkpoint.to_load:
             if blob.sha256 not in still_needed:
                 self._known.discard(blob.sha256)
                 obstore.delete(self.root, self._key(f"blobs/{blob.sha256}"))

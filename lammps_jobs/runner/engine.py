@@ -30,6 +30,7 @@ from lammps_jobs.runner.script import (
 )
 from lammps_jobs.runner.watch import NEVER, Watch
 
+WRITING = ("dump", "fix", "restart")
 READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule")
 REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
 BAROSTAT = re.compile(r"(npt|nph)(/|$)")
@@ -323,7 +324,7 @@ class Engine:
             folder.mkdir()
             self.watch.log.drop(True)
         self.ranks.wait()
-        self.lmp.command(f"write_restart {folder}/restart noinit")
+        self.lmp.command(f"write_restart {folder}/restart{'.%' if self.ranks.size > 1 else ''} noinit")
         restart_s = time.monotonic() - started
         self.lmp.flush_buffers()
         ctypes.CDLL(None).fflush(None)
@@ -396,7 +397,8 @@ class Engine:
                 return
         if entry.command == "echo":
             return
-        self._fetch(entry.words[1:])
+        if entry.command not in WRITING:
+            self._fetch(entry.words[1:])
         self.lmp.command(entry.text)
         for _ in range(entry.nexts):
             self.lmp.command(f"next {entry.key}")
@@ -422,7 +424,7 @@ class Engine:
         """Bring a file that an earlier attempt wrote and that is about to be read."""
         for name in names:
             plain = os.path.normpath(name)
-            if plain in self.recorded and not (self.folder / plain).exists():
+            if plain in self.recorded:
                 self._ask("fetch", plain)
 
 

@@ -33,7 +33,7 @@ class Recorder:
             step=cut["step"],
             stage=cut["stage"],
             stage_boundary=cut["boundary"],
-            restart=self.store.put_file(folder / "restart"),
+            restart={path.name: self.store.put_file(path) for path in sorted(folder.glob("restart*"))},
             state=self.store.put_bytes(json.dumps(cut["state"]).encode()),
             outputs=outputs,
             continuation=Continuation(
@@ -99,7 +99,7 @@ class Recorder:
                 continue
             if checkpoint:
                 (kept if len(kept) < self.keep or checkpoint.stage_boundary else old).append(checkpoint)
-        needed = {blob.sha256 for c in kept for blob in (c.restart, c.state)}
+        needed = {blob.sha256 for c in kept for blob in c.to_load}
         needed |= {s.sha256 for c in kept for output in c.outputs.values() for s in output.segments}
         for checkpoint in old:
             self.store.drop_checkpoint(checkpoint, needed)

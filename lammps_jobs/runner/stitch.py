@@ -34,8 +34,9 @@ class Stitcher:
 
     def switch(self, target: str | None, *, append: bool = False) -> None:
         """The `log` command: go on in another file, or (None) in none."""
-        self._flush()
-        self.pump()
+        if self._target:
+            self._flush()
+            self.pump()
         with self._lock:
             if self._target:
                 self._target.close()

@@ -133,10 +133,12 @@ class Supervisor:
     def _job(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         resume = None
         if checkpoint:
-            restart, state = self.scratch / "resume.restart", self.scratch / "resume.json"
-            self.store.write_file([checkpoint.restart], restart)
-            self.store.write_file([checkpoint.state], state)
-            resume = {"restart": str(restart), "state": str(state), "outputs": list(checkpoint.outputs)}
+            folder = self.scratch / "resume"
+            for name, blob in checkpoint.restart.items():
+                self.store.write_file([blob], folder / name)
+            self.store.write_file([checkpoint.state], folder / "state")
+            restart = folder / ("restart" if "restart" in checkpoint.restart else "restart.%")
+            resume = {"restart": str(restart), "state": str(folder / "state"), "outputs": list(checkpoint.outputs)}
         spec = self.spec
         return {
             "script": spec.script,

@@ -53,7 +53,7 @@ def test_stages_loops_conditions_and_includes_survive_cuts_in_every_stage(cluste
     path = script(FLOW, settings__inc="neighbor 0.3 bin\nneigh_modify delay 0 every 10 check no\n")
     given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks), "variables": {"t": 1.2}}
     first = int(re.findall(r"\n +(\d+) .*\nLoop", finish(cluster.submit(path, name="plain", **given)).log())[0])
-    cuts = ((2, first + 120), (3, first + 400), (4, first + 500), (6, first + 1000), (7, first + 1350))
+    cuts = ((2, first + 120), (3, first + 400), (4, first + 600), (6, first + 1000), (7, first + 1350))
     kept = finish(cluster.submit(path, name="kept", rehearsal=Rehearsal(cut_at=cuts, then="set up again"), **given))
     lost = finish(cluster.submit(path, name="lost", rehearsal=Rehearsal(cut_at=cuts, then="stop"), **given))
     assert len([event for event in lost.events if event.kind == "resumed"]) == len(cuts)
@@ -79,7 +79,7 @@ def assert_complete(files: dict[str, bytes], steps: range) -> None:
     frames = [int(step) for step in re.findall(rb"ITEM: TIMESTEP\n(\d+)", files["frames.lammpstrj"])]
     assert frames == list(steps)
     averages = [int(line.split()[0]) for line in files["averages.dat"].splitlines() if not line.startswith(b"#")]
-    assert averages == list(steps)
+    assert averages == list(steps)[1:]  # the first window ends at the first multiple
     (thermo,) = sections(files["log.lammps"].decode())
     assert [row[0] for row in thermo.rows] == list(steps)
 
