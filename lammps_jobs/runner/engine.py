@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -464,9 +465,8 @@ def main() -> int:
     except Exception as error:
         if engine.watch:
             engine.watch.failed(engine.where, _fault(error))
-        if job["debug"]:
-            raise
-        sys.stdout.flush()
+        traceback.print_exc()
+        sys.stderr.flush()
         os._exit(3)
     ranks.wait()
     engine.finish(stopped=stopped)

@@ -157,7 +157,6 @@ class Supervisor:
             ],
             "after_cut": spec.rehearsal.then,
             "resume": resume,
-            "debug": self.debug,
         }
 
     # -- the engine ------------------------------------------------------------------------------
