@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -246,8 +247,12 @@ class RunStore:
         presence and the size are checked.
         """
         for blob in checkpoint.to_load:
-            for _ in self.read_blob(blob):
-                pass
+            try:
+                for _ in self.read_blob(blob):
+                    pass
+            except Damaged:
+                self._forget(blob)  # or an equal checkpoint, cut again, would be taken for stored
+                raise
         for path, output in checkpoint.outputs.items():
             for segment in output.segments:
                 if self.size_of(segment) != segment.size:
@@ -260,6 +265,11 @@ class RunStore:
             if blob.sha256 not in still_needed:
                 self._known.discard(blob.sha256)
                 obstore.delete(self.root, self._key(f"blobs/{blob.sha256}"))
+
+    def _forget(self, blob: Blob) -> None:
+        self._known.discard(blob.sha256)
+        with contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.delete(self.root, self._key(f"blobs/{blob.sha256}"))
 
     def finish(self, result: Result) -> bool:
         return self._commit("result.json", result)
