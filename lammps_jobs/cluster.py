@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lammps_jobs.errors import LammpsJobsError, NameTaken, NoSuchRun, UsageError, WrongState
+from lammps_jobs.errors import Damaged, LammpsJobsError, NameTaken, NoSuchRun, UsageError, WrongState
 from lammps_jobs.inputs import gather
 from lammps_jobs.local import LocalBackend
 from lammps_jobs.models import (
@@ -223,8 +224,10 @@ class Run:
         return "running" if self.record.progress(attempts[-1].number) else "starting"
 
     def _last_checkpoint(self) -> Checkpoint | None:
-        seqs = self.record.checkpoint_seqs()
-        return self.record.checkpoint(seqs[-1]) if seqs else None
+        for seq in reversed(self.record.checkpoint_seqs()):
+            with contextlib.suppress(Damaged):
+                return self.record.checkpoint(seq)
+        return None
 
     def _continuation(self) -> Continuation:
         resumes = [e.continuation for e in self.events if e.kind == "resumed" and e.continuation]
