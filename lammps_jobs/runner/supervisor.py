@@ -224,7 +224,7 @@ class Supervisor:
             if message["event"] == "cut":
                 due = time.monotonic() + self.spec.checkpoints.every_s
                 self._cut_asked = False
-            elif time.monotonic() > due and not self._cut_asked and not self._stopping:
+            elif time.monotonic() > due and self.link and not (self._cut_asked or self._stopping):
                 self._cut_asked = True
                 self._ask(ask="checkpoint", within_s=CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
 
@@ -233,6 +233,8 @@ class Supervisor:
             case "started":
                 self.recorder.lammps_version, self.recorder.ranks = message["lammps_version"], message["ranks"]
                 self._say(lammps_version=message["lammps_version"])
+                if self._stopping:  # asked for before the engine could hear it
+                    self._ask(ask="stop", within_s=max(0.0, self._deadline - time.monotonic()))
                 self._tell("started", f"Attempt {self.number} on {socket.gethostname()}, {message['ranks']} rank(s)")
             case "progress":
                 self._say(**{key: value for key, value in message.items() if key != "event"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,18 @@ def test_unknown_run_and_unknown_cluster(cluster):
         lammps_jobs.connect("prod")
 
 
+def test_killed_engine_leaves_the_record_and_a_resumable_run(cluster, script):
+    run = cluster.submit(script(script_of("nve", 60_000)), checkpoints=Checkpoints(every_s=0.2))
+    wait_for_checkpoint(run)
+    os.killpg(run.progress.engine_pid, signal.SIGKILL)
+    state = run.wait(WAIT_S)
+    assert (state.state, state.exit_code) == ("failed", 11)
+    assert "SIGKILL" in state.reason
+    run.resume()
+    time.sleep(1.0)
+    assert run.status.state in ("running", "starting")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_stops_with_a_checkpoint(cluster, script, number):
     run = cluster.submit(script(script_of("nve", 200_000)))
@@ -156,6 +169,17 @@ def test_newer_record_is_refused_with_a_remedy(cluster, script, tmp_path):
         cluster.run(run.name)
 
 
+def test_overtaken_attempt_stops_and_commits_nothing_more(cluster, script):
+    run = cluster.submit(script(script_of("nve", 100_000)), checkpoints=Checkpoints(every_s=0.2))
+    wait_for_checkpoint(run)
+    claim = Attempt(number=2, host="elsewhere", supervisor_pid=1, supervisor_started=0, scratch="")
+    assert run.record.claim(claim)
+    end = time.monotonic() + WAIT_S
+    while not run.record.ended(1) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert run.record.ended(1).outcome == "fenced"
+
+
 def test_running_run_is_not_resumed_and_finished_one_not_interrupted(cluster, script):
     run = cluster.submit(script(script_of("nve", 3000)))
     with pytest.raises(WrongState):
@@ -201,6 +225,32 @@ def test_lammps_not_installed_says_what_to_install(script, tmp_path):
     assert 'pip install "lammps-jobs[local]"' in done.stdout
 
 
+needs_mount = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mount"), reason="needs root to mount a small tmpfs: run `make test` as root"
+)
+
+
+@needs_mount
+def test_full_disk_during_a_checkpoint_loses_nothing_committed(script, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
+    try:
+        cluster = lammps_jobs.connect(store=str(small / "store"))
+        run = cluster.submit(script(script_of("nve", 100_000)), checkpoints=Checkpoints(every_s=0.1, keep=50))
+        state = run.wait(WAIT_S)
+        assert state.state in ("failed", "lost")
+        assert state.checkpoint_step
+        for seq in run.record.checkpoint_seqs():
+            run.record.verify(run.record.checkpoint(seq))
+        subprocess.run(["mount", "-o", "remount,size=400m", str(small)], check=True)
+        run.resume()
+        wait_for_progress(run)
+        run.kill()
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
 def test_read_only_store_says_so(tmp_path, script):
     if os.geteuid() == 0:
         target = Path("/proc/lammps-jobs")  # the one place where root may not write either
@@ -220,6 +270,10 @@ def test_two_claims_of_one_number_leave_one_winner(tmp_path):
 
 def wait_for_progress(run: lammps_jobs.Run) -> None:
     wait_until(lambda: bool(run.progress and run.progress.step > 0), run)
+
+
+def wait_for_checkpoint(run: lammps_jobs.Run) -> None:
+    wait_until(lambda: bool(run.record.checkpoint_seqs()), run)
 
 
 def wait_until(true, run) -> None:
