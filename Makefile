@@ -32,7 +32,7 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 
 lock: $(READY) ## pin all dependencies anew
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-header \
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
 	  --extra local --extra analysis --extra dev --output-file requirements/dev.lock pyproject.toml
 
 clean: ## remove what make made

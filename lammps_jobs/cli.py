@@ -11,25 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lammps_jobs.errors import INTERRUPTED, LammpsJobsError
+from lammps_jobs.errors import INTERRUPTED, LammpsJobsError, exit_codes
 
 if TYPE_CHECKING:
     from lammps_jobs.cluster import Cluster, Run, RunState
 
 EXIT_OF = {"finished": 0, "interrupted": INTERRUPTED, "lost": INTERRUPTED, "cancelled": 0}
 
-EPILOG = """\b
-Exit codes
-  0   done                        9   record of a newer version
-  1   unexpected failure          10  LAMMPS, MPI or a library missing
-  2   bad argument                11  LAMMPS died without a word
-  3   LAMMPS rejected the script  12  overtaken by a newer attempt
-  4   a file is missing           13  a checkpoint cannot be continued
-  5   the name is taken           14  not possible in this state
-  6   no such run                 75  interrupted, checkpoint safe:
-  7   the store failed                `lammps-jobs resume RUN`
-  8   a stored object is damaged
-"""
+EPILOG = "\b\nExit codes (docs/exit-codes.md)\n" + "\n".join(
+    f"  {code:>3}  {text.split(':')[0].split(';')[0].rstrip('.')}" for code, _, text in exit_codes()
+)
 
 
 class Commands(click.Group):
@@ -181,12 +172,24 @@ def watch(name: str) -> None:
 
 @commands.command()
 @click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what is added, until the run stops.")
 @click.option("--raw", is_flag=True, help="What LAMMPS printed in the newest attempt, cuts and all.")
-def logs(name: str, raw: bool) -> None:
+def logs(name: str, follow: bool, raw: bool) -> None:
     """The log of the run NAME, stitched over its attempts."""
     run = _cluster().run(name)
-    text = run.logs() if raw else run.log()
-    _show(text, name=name, log=text)
+    if not follow or _is_json():
+        text = run.raw_log() if raw else run.logs()
+        _show(text, name=name, log=text)
+        return
+    printed = 0
+
+    def show(_: RunState) -> None:
+        nonlocal printed
+        text = run.logs()
+        click.echo(text[printed:], nl=False)
+        printed = max(printed, len(text))
+
+    show(run.wait(on_change=show))
 
 
 @commands.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from lammps_jobs.errors import Damaged, LammpsJobsError, NameTaken, NoSuchRun, U
 from lammps_jobs.inputs import gather
 from lammps_jobs.local import LocalBackend
 from lammps_jobs.models import (
+    FULL_LOG,
     RUN_NAME,
     Attempt,
     AttemptEnd,
@@ -24,6 +26,7 @@ from lammps_jobs.models import (
     Continuation,
     Event,
     Grade,
+    OutputFile,
     Progress,
     Rehearsal,
     Resources,
@@ -117,9 +120,7 @@ class Cluster:
         script = Path(script)
         given = {key: _words(value) for key, value in (variables or {}).items()}
         files = gather(script, inputs, given)
-        name = name or script.stem.removeprefix("in.").replace(" ", "-") or "run"
-        if script.name.startswith("in.") and not name.strip("in."):
-            name = script.name[3:]
+        name = name or _name_from(script)
         if not RUN_NAME.match(name):
             raise UsageError(
                 f"{name!r} is no name for a run.",
@@ -139,8 +140,8 @@ class Cluster:
         if not self._is_submitted(record, spec):
             for file in files.values():
                 record.put_file(file)
-            if not record.submit(Submission(spec=spec)) and not self._is_submitted(record, spec):
-                raise AssertionError("unreachable: the spec exists after a refused create")
+            if not record.submit(Submission(spec=spec)):
+                self._is_submitted(record, spec)  # somebody was faster: the same run, or NameTaken
         if not record.newest_attempt():
             run._start()
         return run
@@ -250,11 +251,28 @@ class Run:
     def events(self) -> list[Event]:
         return self.record.events()
 
-    def log(self) -> str:
-        """The run's log.lammps as recorded so far, stitched over all attempts."""
-        return self._output("log.lammps").decode(errors="replace")
-
     def logs(self) -> str:
+        """The whole log as LAMMPS would have written it, stitched over all attempts.
+
+        Of an attempt that runs on this machine or failed it reaches to the present or to the
+        failure, else to the last checkpoint.
+        """
+        recorded = self._joined(self.record.outputs().get(FULL_LOG))
+        attempts = self.record.attempts()
+        if attempts and not self.record.result():
+            newest = attempts[-1]
+            live = self.record.log(newest.number, FULL_LOG).encode() or self.cluster._backend.live(newest, FULL_LOG)
+            if live:
+                start = next((e.from_checkpoint for e in self.events if self._began(e, newest)), None)
+                checkpoint = self.record.checkpoint(start) if start else None
+                recorded = (self._joined(checkpoint.outputs.get(FULL_LOG)) if checkpoint else b"") + live
+        return recorded.decode(errors="replace")
+
+    @staticmethod
+    def _began(event: Event, attempt: Attempt) -> bool:
+        return event.kind == "resumed" and event.attempt == attempt.number
+
+    def raw_log(self) -> str:
         """What LAMMPS itself printed in the newest attempt, for finding out what went wrong."""
         number = self.record.newest_attempt()
         return self.record.log(number, "lammps.raw.log") + self.record.log(number, "engine.out")
@@ -263,13 +281,11 @@ class Run:
         """The thermo table, one row per output step, stitched over attempts (see `thermo.table`)."""
         from lammps_jobs.thermo import table
 
-        return table(self.log())
+        return table(self.logs())
 
-    def _output(self, path: str) -> bytes:
-        found = self.record.outputs().get(path)
-        if not found:
-            return b""
-        return b"".join(chunk for segment in found.segments for chunk in self.record.read_blob(segment))
+    def _joined(self, output: OutputFile | None) -> bytes:
+        segments = output.segments if output else ()
+        return b"".join(chunk for segment in segments for chunk in self.record.read_blob(segment))
 
     # -- acting ----------------------------------------------------------------------------------
 
@@ -330,6 +346,8 @@ class Run:
         """Write every output file under the folder `path`, joined over attempts; returns the files."""
         folder, written = Path(path), []
         for name, output in sorted(self.record.outputs().items()):
+            if name == FULL_LOG:
+                continue
             self.record.write_file(output.segments, folder / name)
             written.append(folder / name)
         return written
@@ -344,6 +362,7 @@ class Run:
         """Start an attempt and wait until it has claimed its number."""
         before = self.record.newest_attempt()
         backend = self.cluster._backend
+        backend.forget(self.record.attempts())
         backend.start(self.name)
         end = time.monotonic() + START_S
         while self.record.newest_attempt() == before:
@@ -354,6 +373,12 @@ class Run:
 
 
 _LOST = "The attempt vanished without a word: its machine was taken away, or it was killed."
+
+
+def _name_from(script: Path) -> str:
+    """`melt` from in.melt, melt.in and melt.lmp."""
+    plain = script.name.removeprefix("in.").removesuffix(".in").removesuffix(".lmp").removesuffix(".lammps")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "run"
 
 
 def _words(value: Values) -> tuple[str, ...]:

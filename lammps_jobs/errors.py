@@ -1,7 +1,7 @@
 """The errors a user can meet, named after what can be done about them.
 
 Every text has three parts: what happened, where, what to do next. `exit_code` is what the command
-line exits with; docs/exit-codes.md is generated from this file by a test.
+line exits with; `python -m lammps_jobs.errors > docs/exit-codes.md` writes the page about them.
 """
 
 from __future__ import annotations
@@ -97,3 +97,27 @@ class WrongState(LammpsJobsError):
 
 INTERRUPTED = 75
 """Exit code of an attempt that was interrupted with its checkpoint committed (EX_TEMPFAIL): retry it."""
+
+
+def exit_codes() -> list[tuple[int, str, str]]:
+    """Every exit code with the error's name ('' for success and interruption) and what it means."""
+    kinds: list[type[LammpsJobsError]] = [
+        LammpsJobsError,
+        *LammpsJobsError.__subclasses__(),
+        *StoreError.__subclasses__(),
+    ]
+    rows = [(kind.exit_code, kind.__name__, (kind.__doc__ or "").strip()) for kind in kinds]
+    rows[0] = (1, "LammpsJobsError", "Something unexpected; --debug shows where.")
+    rows += [(0, "", "Done."), (INTERRUPTED, "", "Interrupted, with a checkpoint committed: `lammps-jobs resume RUN`.")]
+    return sorted(rows)
+
+
+def _page() -> str:
+    lines = ["# Exit codes", "", "Of the command line, of an attempt, and as `exit_code` of the errors in Python.", ""]
+    lines += ["| Code | Error | Meaning |", "|---|---|---|"]
+    lines += [f"| {code} | {f'`{name}`' if name else ''} | {text} |" for code, name, text in exit_codes()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(_page())

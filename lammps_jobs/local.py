@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -47,6 +49,20 @@ class LocalBackend:
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
+
+    def live(self, attempt: Attempt, name: str) -> bytes:
+        """What lies under `name` in the attempt's scratch folder; empty when that is not here."""
+        path = Path(attempt.scratch) / f"attempt-{attempt.number}" / name
+        with contextlib.suppress(OSError):
+            if attempt.host == socket.gethostname():
+                return path.read_bytes()
+        return b""
+
+    def forget(self, attempts: list[Attempt]) -> None:
+        """Remove what attempts that are gone left on this machine; their record is in the store."""
+        for attempt in attempts:
+            if attempt.host == socket.gethostname() and attempt.scratch and not self.is_alive(attempt):
+                shutil.rmtree(attempt.scratch, ignore_errors=True)
 
     def interrupt(self, attempt: Attempt) -> None:
         """Ask the attempt to take a checkpoint and stop."""

@@ -14,6 +14,10 @@ FORMAT = 1
 RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
 
 
+FULL_LOG = ".full.log"
+"""The recorded output that holds the whole log, whatever files the script's `log` commands name."""
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

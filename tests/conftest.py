@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import lammps_jobs
 from lammps_jobs.cluster import Cluster, Run
+from tests.servers import moto
 
 WAIT_S = 120
 
@@ -85,6 +87,31 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
                 run.kill()
 
 
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(moto_url, monkeypatch) -> str:
+    """The URL of a store in a new bucket of an S3 server on loopback."""
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"b{time.time_ns()}"
+    boto3.client("s3", endpoint_url=moto_url).create_bucket(Bucket=name)
+    return f"s3://{name}/runs"
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> Callable[..., Path]:
     """Writes a script (and further files) to a folder of its own and returns its path."""
@@ -120,7 +147,7 @@ def finish(run: Run) -> Run:
     """Wait for the end, resuming as often as the run is interrupted."""
     while (state := run.wait(WAIT_S)).state == "interrupted":
         run.resume()
-    assert state.state == "finished", f"{state}\n{run.logs()[-3000:]}"
+    assert state.state == "finished", f"{state}\n{run.raw_log()[-3000:]}"
     return run
 
 
@@ -134,3 +161,21 @@ def assert_same(left: dict[str, bytes], right: dict[str, bytes]) -> None:
             assert sections(content.decode()) == sections(right[name].decode()), name
         else:
             assert content == right[name], f"{name} differs"
+
+
+def wait_for_progress(run: Run) -> None:
+    wait_until(lambda: bool(run.progress and run.progress.step > 0), run)
+
+
+def wait_for_checkpoint(run: Run) -> None:
+    wait_until(lambda: bool(run.record.checkpoint_seqs()), run)
+
+
+def wait_until(true: Callable[[], bool], run: Run) -> None:
+    """Wait until something is `true` of a run that must not end before."""
+    end = time.monotonic() + WAIT_S
+    while not true():
+        state = run.status
+        assert not state.is_ended, f"{state}"
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -17,7 +17,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.runner.journal import Entry, Journal
+from lammps_jobs.runner import resume
+from lammps_jobs.runner.cuts import Strides
+from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
 from lammps_jobs.runner.ranks import Ranks
 from lammps_jobs.runner.script import (
@@ -31,7 +33,6 @@ from lammps_jobs.runner.script import (
 )
 from lammps_jobs.runner.watch import NEVER, Watch
 
-WRITING = ("dump", "fix", "restart")
 READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule")
 REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
 BAROSTAT = re.compile(r"(npt|nph)(/|$)")
@@ -79,7 +80,7 @@ class Engine:
         if self.watch:
             self.watch.start(self.lmp.version(), self.ranks.size)
         if self.job["resume"]:
-            self._resume()
+            resume.resume(self)
         else:
             for name, values in self.job["variables"].items():
                 line = ["variable", name, "index", *values]
@@ -93,12 +94,12 @@ class Engine:
             if self.position.seeking:
                 self._seek(text)
                 continue
-            self._at(file, number, text)
+            self.at(file, number, text)
             if self.watch:
                 self.watch.log.echo(text)
             self._command(text)
 
-    def _at(self, file: str, number: int, text: str) -> None:
+    def at(self, file: str, number: int, text: str) -> None:
         self.where = (file, number, text)
         if self._where_file:
             line = json.dumps([file, number, text[:300]]).encode()
@@ -109,7 +110,7 @@ class Engine:
         if found[:1] == ["label"] and found[1:2] == [self.position.seeking]:
             self.position.seeking = ""
 
-    def _ask(self, question: str, *args: Any) -> Any:
+    def ask(self, question: str, *args: Any) -> Any:
         """What rank 0's watch answers, on every rank."""
         return self.ranks.from_first(lambda: getattr(self.watch, question)(*args))
 
@@ -124,7 +125,7 @@ class Engine:
         args = words(line)
         row = COMMANDS.get(args[0])
         if args[0] in READING:
-            self._fetch(args[1:])
+            self.fetch(args[1:])
         if args[0] in REOPENING:
             self._wait_for_upload()
         if row and row.effect == "FLOW":
@@ -157,7 +158,7 @@ class Engine:
 
     def finish(self, *, stopped: bool) -> None:
         """Close LAMMPS, which flushes its files, then report them."""
-        step = self._step()
+        step = self.step()
         self.lmp.close()
         if self.watch and not stopped:
             self.watch.finish(step)
@@ -210,14 +211,14 @@ class Engine:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def _step(self) -> int:
+    def step(self) -> int:
         return int(self.lmp.extract_global("ntimestep"))
 
     def _whole(self, line: str, steps: int = 0) -> None:
         """A command that is not cut: it is repeated from the checkpoint before it if it is lost."""
         self.stage += 1
         if self.watch:
-            self.watch.begin(self._step(), self._step() + steps, self.stage, cuttable=None, style="")
+            self.watch.begin(self.step(), self.step() + steps, self.stage, cuttable=None, style="")
         self.lmp.command(line)
         self.ran = True
         if self.watch:
@@ -226,7 +227,7 @@ class Engine:
 
     def _run(self, args: list[str], line: str) -> None:
         try:
-            command = RunCommand.parse(args[1:], self._step())
+            command = RunCommand.parse(args[1:], self.step())
         except (ValueError, IndexError):
             self.lmp.command(line)  # let LAMMPS say what is wrong with it
             self.ran = True
@@ -238,8 +239,8 @@ class Engine:
             self._whole(line, command.last - command.first)
             return
         self.stage += 1
-        self._define_halt(command)
-        self._pieces(command, line, continues=False)
+        self.define_halt(command)
+        self.pieces(command, line, continues=False)
 
     def _uncuttable(self, command: RunCommand) -> list[str]:
         reasons = self.journal.uncuttable_because()
@@ -251,7 +252,7 @@ class Engine:
             reasons.append("run ... pre no")
         return reasons
 
-    def _define_halt(self, command: RunCommand) -> None:
+    def define_halt(self, command: RunCommand) -> None:
         """A fix that stops the run at the step that rank 0 writes into an internal variable."""
         stride = self.strides().check
         if stride == self.halt_stride or (not command.pre and self.ran):
@@ -266,9 +267,7 @@ class Engine:
         self.lmp.command(f"fix {OWN_HALT} all halt {stride} v_{OWN_DUE} > 0.5 error continue message no")
         self.halt_stride = stride
 
-    def strides(self) -> Any:
-        from lammps_jobs.runner.cuts import Strides
-
+    def strides(self) -> Strides:
         return Strides(self.journal.thermo_every(), tuple(self.journal.windows()))
 
     def _thermo_style(self) -> str:
@@ -279,9 +278,9 @@ class Engine:
             return "multi"
         return "yaml" if style == "yaml" or "line yaml" in modified else "row"
 
-    def _pieces(self, command: RunCommand, line: str, *, continues: bool) -> None:
+    def pieces(self, command: RunCommand, line: str, *, continues: bool) -> None:
         while True:
-            before = self._step()
+            before = self.step()
             planned = self._plan(before, command.last)
             if self.watch:
                 style = self._thermo_style()
@@ -289,8 +288,8 @@ class Engine:
                                  skip_first_row=continues, planned=planned)  # fmt: skip
             self.lmp.command(line)
             self.ran = True
-            step = self._step()
-            decision = self._ask("decide", step)
+            step = self.step()
+            decision = self.ask("decide", step)
             if self.watch:
                 self.watch.end(cut=decision != "go on")
             if decision == "go on":
@@ -311,7 +310,7 @@ class Engine:
 
     def _boundary(self) -> None:
         """Between two stages: the cheapest and truest place for a checkpoint."""
-        decision = self._ask("decide_at_boundary")
+        decision = self.ask("decide_at_boundary")
         if decision != "go on":
             self._cut(None, boundary=True, stop=decision == "stop")
 
@@ -337,12 +336,12 @@ class Engine:
                 "position": self.position.to_json(),
                 "where": self.where,
                 "stage": self.stage,
-                "step": self._step(),
+                "step": self.step(),
                 "run": vars(command) if command else None,
                 "halt_stride": self.halt_stride,
                 "echoes": self.watch.log.echoes,
             }
-            affected = [] if boundary else list(self.strides().open_at(self._step()))
+            affected = [] if boundary else list(self.strides().open_at(self.step()))
             self.watch.cut(
                 folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started,
                 reasons=self.journal.statistical_because(), affected=affected,
@@ -353,84 +352,14 @@ class Engine:
     def _wait_for_upload(self) -> None:
         """Files are about to be reopened: what was cut before must have been read from them."""
         if self.cuts:
-            self._ask("wait_uploaded")
+            self.ask("wait_uploaded")
 
-    # -- resuming --------------------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        resume = self.job["resume"]
-        state = json.loads(Path(resume["state"]).read_text())
-        journal = Journal.from_json(state["journal"])
-        self.recorded = set(resume["outputs"])
-        self.stage = state["stage"]
-        self._at(*state["where"])
-        if self.watch:
-            self.watch.log.drop(True)
-        for entry in journal.before_box():
-            self._again(entry)
-        since = self.watch.log.raw_size if self.watch else 0
-        self.lmp.command(f"read_restart {resume['restart']}")
-        self.lmp.flush_buffers()
-        restored = self._ask("restored_styles", since)
-        for entry in journal.after_box():
-            if not (entry.command.endswith("_style") and entry.command.removesuffix("_style") in restored):
-                self._again(entry)
-        self.journal = journal
-        self.position = Position.from_json(self.folder, state["position"])
-        command = RunCommand(**state["run"]) if state["run"] else None
-        self._set_up_again(command, since)
-        if self.watch:
-            self.watch.log.echoes = state["echoes"]
-            self.watch.log.drop(False)
-            self.watch.resumed(self._step(), self.stage)
-        if command:
-            line = command.rest(steps=command.last - self._step(), set_up=False)
-            self._pieces(command, line, continues=True)
-
-    def _again(self, entry: Entry) -> None:
-        if entry.command == "log":
-            if self.watch:
-                self.watch.log.switch(None if entry.words[1] == "none" else entry.words[1], append=True)
-            return
-        if entry.command.endswith("_modify") and entry.command.split("_")[0] in ("fix", "compute", "dump"):
-            kind, name = entry.command.split("_")[0], entry.words[1]
-            if not self.lmp.has_id(kind, name):
-                return
-        if entry.command == "echo":
-            return
-        if entry.command not in WRITING:
-            self._fetch(entry.words[1:])
-        self.lmp.command(entry.text)
-        for _ in range(entry.nexts):
-            self.lmp.command(f"next {entry.key}")
-
-    def _set_up_again(self, command: RunCommand | None, since: int) -> None:
-        """LAMMPS's set-up at the step of the cut. What it writes there was written before the cut."""
-        if command:
-            self._define_halt(RunCommand(0, 0, 0, 0))
-            self.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
-        elif self.journal.of("dump") or self.journal.of("fix"):
-            self.lmp.command("run 0 post no")
-        self.ran = True
-        self.lmp.flush_buffers()
-        ctypes.CDLL(None).fflush(None)
-        self.ranks.wait()
-        if self.watch:
-            unused = self.watch.log.said("^Unused restart file", since)
-            if unused:
-                raise CannotContinue(f"LAMMPS could not give back what the checkpoint holds: {unused[0]}")
-            self.watch.outputs.forget_new_bytes()
-
-    def _fetch(self, names: list[str]) -> None:
+    def fetch(self, names: list[str]) -> None:
         """Bring a file that an earlier attempt wrote and that is about to be read."""
         for name in names:
             plain = os.path.normpath(name)
             if plain in self.recorded:
-                self._ask("fetch", plain)
-
-
-class CannotContinue(Exception):
-    """Going on from this checkpoint would give wrong results."""
+                self.ask("fetch", plain)
 
 
 def _quoted(word: str, *, always: bool = False) -> str:
@@ -443,7 +372,7 @@ def _quoted(word: str, *, always: bool = False) -> str:
 def _fault(error: Exception) -> dict[str, str]:
     text = str(error)
     found = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1] or [repr(error)]
-    kind = "resume" if isinstance(error, CannotContinue) else "script"
+    kind = "resume" if isinstance(error, resume.CannotContinue) else "script"
     return {"kind": kind, "message": "\n".join(found).strip()}
 
 

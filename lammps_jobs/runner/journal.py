@@ -52,7 +52,6 @@ class Journal:
             self._append(Entry(command, text, text, words))
         elif row.effect == "BOX":
             self._box()
-            self._extra_box_fixes(words)
         elif row.effect == "OBJECT":
             getattr(self, f"_{command}")(words, text)
         elif row.effect == "STYLE":
@@ -84,9 +83,6 @@ class Journal:
     def _box(self) -> None:
         if self.box_at is None:
             self.box_at = len(self.entries)
-
-    def _extra_box_fixes(self, words: list[str]) -> None:
-        """`read_data ... fix ID` fills an existing fix; its content is in the restart file."""
 
     def _clear(self, words: list[str], text: str) -> None:
         self.box_at = None

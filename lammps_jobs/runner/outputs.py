@@ -23,10 +23,13 @@ class Recorded:
 
 
 class Outputs:
-    """Watches the working folder; input files that did not change are no outputs."""
+    """Watches the working folder; input files that did not change are no outputs.
 
-    def __init__(self, folder: Path, inputs: list[str]) -> None:
-        self.folder = folder
+    `also` names files that lie elsewhere.
+    """
+
+    def __init__(self, folder: Path, inputs: list[str], also: dict[str, Path] | None = None) -> None:
+        self.folder, self._also = folder, also or {}
         self._recorded: dict[str, Recorded] = {}
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
@@ -34,7 +37,7 @@ class Outputs:
     def forget_new_bytes(self) -> None:
         """Take what lies there now as recorded: a resumed attempt's repeated headers and frames."""
         for name in self._walk():
-            self._recorded[name] = _sample(self.folder / name)
+            self._recorded[name] = _sample(self._path(name))
 
     def know(self, name: str) -> None:
         """Take a file that was brought from the record as recorded."""
@@ -48,20 +51,20 @@ class Outputs:
         """
         found: list[dict[str, Any]] = []
         for name in self._walk():
-            path = self.folder / name
+            path = self._path(name)
             status = path.stat()
             old = self._recorded.get(name)
             if old and (status.st_size, status.st_mtime_ns) == (old.size, old.mtime_ns):
                 continue
             start = old.size if old and _extends(path, status.st_size, old) else 0
             replaces = bool(old) and start == 0 and (old.size if old else 0) > 0
-            found.append(self._piece(path, (start, status.st_size), replaces=replaces, copy=copies / str(len(found))))
+            found.append(self._piece(name, (start, status.st_size), replaces=replaces, copy=copies / str(len(found))))
             self._recorded[name] = _sample(path, status.st_size)
         return found
 
-    def _piece(self, path: Path, span: tuple[int, int], *, replaces: bool, copy: Path) -> dict[str, Any]:
+    def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> dict[str, Any]:
         start, stop = span
-        name = str(path.relative_to(self.folder))
+        path = self._path(name)
         piece: dict[str, Any] = {"name": name, "replace": replaces, "source": str(path), "start": start, "stop": stop}
         if replaces or stop - start <= COPIED_AT_ONCE:
             with path.open("rb") as source, copy.open("wb") as target:
@@ -73,8 +76,11 @@ class Outputs:
             piece |= {"source": str(copy), "start": 0, "stop": stop - start}
         return piece
 
+    def _path(self, name: str) -> Path:
+        return self._also.get(name) or self.folder / name
+
     def _walk(self) -> list[str]:
-        found = []
+        found = list(self._also)
         for folder, _, names in os.walk(self.folder):
             base = Path(folder).relative_to(self.folder)
             found += [str(base / name) for name in names if (Path(folder) / name).is_file()]

@@ -17,16 +17,22 @@ _LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps")
 
 
 class Stitcher:
-    """Safe to use from the main thread and the watching one."""
+    """Safe to use from the main thread and the watching one.
 
-    def __init__(self, raw: Path, folder: Path, target: str | None, flush: Callable[[], None]) -> None:
+    `target` is the log file that the script asks for, `full` one that no `log` command ends.
+    """
+
+    def __init__(
+        self, raw: Path, full: Path, folder: Path, target: str | None, flush: Callable[[], None], *, dropping: bool
+    ) -> None:
         self.raw, self.folder, self._flush = raw, folder, flush
         self.echoes = True
+        self._full = full.open("w", errors="surrogateescape")
         self._lock = threading.Lock()
         self._read_to = 0
         self._line = ""
         self._target: IO[str] | None = None
-        self._in_run = self._dropping = False
+        self._in_run, self._dropping = False, dropping
         self._skip = ""
         self._held: list[str] = []
         self._loop_s, self._loop_steps = 0.0, 0
@@ -55,8 +61,9 @@ class Stitcher:
         with self._lock:
             for line in self._new_lines():
                 self._take(line)
-            if self._target:
-                self._target.flush()
+            for file in (self._target, self._full):
+                if file:
+                    file.flush()
 
     def drop(self, on: bool) -> None:
         """While on, nothing that LAMMPS says is copied: commands of our own are at work."""
@@ -137,8 +144,9 @@ class Stitcher:
             self._skip = ""
 
     def _write(self, text: str) -> None:
-        if self._target:
-            self._target.write(text)
+        for file in (self._target, self._full):
+            if file:
+                file.write(text)
 
 
 def _is_row(line: str) -> bool:

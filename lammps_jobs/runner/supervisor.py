@@ -31,7 +31,7 @@ from lammps_jobs.errors import (
     NotInstalled,
     ScriptError,
 )
-from lammps_jobs.models import Attempt, AttemptEnd, Checkpoint, Event, Outcome, Progress, now
+from lammps_jobs.models import FULL_LOG, Attempt, AttemptEnd, Checkpoint, Event, Outcome, Progress, now
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
 from lammps_jobs.runner.recorder import Recorder
@@ -146,6 +146,7 @@ class Supervisor:
             "inputs": list(spec.inputs),
             "ranks": spec.resources.ranks,
             "raw_log": str(self.scratch / "lammps.raw.log"),
+            "full_log": str(self.scratch / FULL_LOG),
             "log": "log.lammps",
             "lammps_args": [],
             "scratch": str(self.scratch),
@@ -384,7 +385,7 @@ class Supervisor:
         return lines
 
     def _save_logs(self) -> None:
-        for name in ("lammps.raw.log", "engine.out"):
+        for name in ("lammps.raw.log", "engine.out", FULL_LOG):
             with contextlib.suppress(OSError, LammpsJobsError):
                 self.store.put_log(self.number, name, (self.scratch / name).read_bytes())
         if not self.debug:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lammps_jobs.models import FULL_LOG
 from lammps_jobs.runner.cuts import Strides, choose
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.outputs import Outputs
@@ -24,8 +25,11 @@ MARGIN_S = 0.05
 class Watch:
     def __init__(self, lmp: Any, job: dict[str, Any], folder: Path) -> None:
         self.lmp, self.job = lmp, job
-        self.log = Stitcher(Path(job["raw_log"]), folder, job["log"], lmp.flush_buffers)
-        self.outputs = Outputs(folder, job["inputs"])
+        full = Path(job["full_log"])
+        self.log = Stitcher(
+            Path(job["raw_log"]), full, folder, job["log"], lmp.flush_buffers, dropping=bool(job["resume"])
+        )
+        self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full})
         self._lock = threading.Condition()
         self._wanted = ""
         self._grace_until = 0.0

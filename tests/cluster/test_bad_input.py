@@ -17,7 +17,16 @@ from lammps_jobs import Checkpoints, Rehearsal, Resources
 from lammps_jobs.errors import InputMissing, NameTaken, NoSuchRun, StoreError, TooNew, UsageError, WrongState
 from lammps_jobs.models import Attempt
 from lammps_jobs.store import RunStore, open_root
-from tests.conftest import START, WAIT_S, assert_same, finish, outputs, script_of
+from tests.conftest import (
+    START,
+    WAIT_S,
+    assert_same,
+    finish,
+    outputs,
+    script_of,
+    wait_for_checkpoint,
+    wait_for_progress,
+)
 
 STOP_AT_500 = Rehearsal(cut_at=((1, 250), (1, 500)), then="stop")
 
@@ -266,23 +275,6 @@ def test_two_claims_of_one_number_leave_one_winner(tmp_path):
     claim = Attempt(number=1, host="a", supervisor_pid=1, supervisor_started=0, scratch="")
     assert [record.claim(claim), record.claim(claim.model_copy(update={"host": "b"}))] == [True, False]
     assert record.attempts()[0].host == "a"
-
-
-def wait_for_progress(run: lammps_jobs.Run) -> None:
-    wait_until(lambda: bool(run.progress and run.progress.step > 0), run)
-
-
-def wait_for_checkpoint(run: lammps_jobs.Run) -> None:
-    wait_until(lambda: bool(run.record.checkpoint_seqs()), run)
-
-
-def wait_until(true, run) -> None:
-    end = time.monotonic() + WAIT_S
-    while not true():
-        state = run.status
-        assert not state.is_ended, f"{state}"
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_outputs_of_two_equal_runs_are_equal(cluster, script, tmp_path):

@@ -52,7 +52,7 @@ def test_langevin_is_resumed_statistically_and_says_so(cluster, script, tmp_path
 def test_stages_loops_conditions_and_includes_survive_cuts_in_every_stage(cluster, script, tmp_path, ranks):
     path = script(FLOW, settings__inc="neighbor 0.3 bin\nneigh_modify delay 0 every 10 check no\n")
     given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks), "variables": {"t": 1.2}}
-    first = int(re.findall(r"\n +(\d+) .*\nLoop", finish(cluster.submit(path, name="plain", **given)).log())[0])
+    first = int(re.findall(r"\n +(\d+) .*\nLoop", finish(cluster.submit(path, name="plain", **given)).logs())[0])
     cuts = ((2, first + 120), (3, first + 400), (4, first + 600), (6, first + 1000), (7, first + 1350))
     kept = finish(cluster.submit(path, name="kept", rehearsal=Rehearsal(cut_at=cuts, then="set up again"), **given))
     lost = finish(cluster.submit(path, name="lost", rehearsal=Rehearsal(cut_at=cuts, then="stop"), **given))

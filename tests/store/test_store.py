@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,44 +14,10 @@ from lammps_jobs.runner.recorder import Recorder
 from lammps_jobs.store import RunStore, open_root, run_names
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
 @pytest.fixture(params=["folder", "s3"])
-def record(request, tmp_path, monkeypatch) -> RunStore:
-    if request.param == "folder":
-        return RunStore(open_root(str(tmp_path / "store")), "x")
-    import boto3
-
-    endpoint = request.getfixturevalue("s3_endpoint")
-    bucket = f"b{time.time_ns()}"
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=bucket)
-    return RunStore(open_root(f"s3://{bucket}/runs"), "x")
+def record(request, tmp_path) -> RunStore:
+    url = str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("bucket")
+    return RunStore(open_root(url), "x")
 
 
 def attempt(number: int = 1, host: str = "a") -> Attempt:

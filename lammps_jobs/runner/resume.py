@@ -1,0 +1,88 @@
+"""A new process goes on from a checkpoint: the journal again, the restart file, the set-up."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lammps_jobs.runner.journal import Entry, Journal
+from lammps_jobs.runner.script import Position, RunCommand
+
+if TYPE_CHECKING:
+    from lammps_jobs.runner.engine import Engine
+
+WRITING = ("dump", "fix", "restart")
+
+
+class CannotContinue(Exception):
+    """Going on from this checkpoint would give wrong results."""
+
+
+def resume(engine: Engine) -> None:
+    """Bring LAMMPS to the state of the checkpoint, and finish the run that was cut."""
+    given = engine.job["resume"]
+    state = json.loads(Path(given["state"]).read_text())
+    journal = Journal.from_json(state["journal"])
+    engine.recorded = set(given["outputs"])
+    engine.stage = state["stage"]
+    engine.at(*state["where"])
+    if engine.watch:
+        engine.watch.log.drop(True)
+    for entry in journal.before_box():
+        _again(engine, entry)
+    since = engine.watch.log.raw_size if engine.watch else 0
+    engine.lmp.command(f"read_restart {given['restart']}")
+    engine.lmp.flush_buffers()
+    restored = engine.ask("restored_styles", since)
+    for entry in journal.after_box():
+        if not (entry.command.endswith("_style") and entry.command.removesuffix("_style") in restored):
+            _again(engine, entry)
+    engine.journal = journal
+    engine.position = Position.from_json(engine.folder, state["position"])
+    command = RunCommand(**state["run"]) if state["run"] else None
+    _set_up_again(engine, command, since)
+    if engine.watch:
+        engine.watch.log.echoes = state["echoes"]
+        engine.watch.log.drop(False)
+        engine.watch.resumed(engine.step(), engine.stage)
+    if command:
+        line = command.rest(steps=command.last - engine.step(), set_up=False)
+        engine.pieces(command, line, continues=True)
+
+
+def _again(engine: Engine, entry: Entry) -> None:
+    if entry.command == "log":
+        if engine.watch:
+            engine.watch.log.switch(None if entry.words[1] == "none" else entry.words[1], append=True)
+        return
+    if entry.command.endswith("_modify") and entry.command.split("_")[0] in ("fix", "compute", "dump"):
+        kind, name = entry.command.split("_")[0], entry.words[1]
+        if not engine.lmp.has_id(kind, name):
+            return
+    if entry.command == "echo":
+        return
+    if entry.command not in WRITING:
+        engine.fetch(entry.words[1:])
+    engine.lmp.command(entry.text)
+    for _ in range(entry.nexts):
+        engine.lmp.command(f"next {entry.key}")
+
+
+def _set_up_again(engine: Engine, command: RunCommand | None, since: int) -> None:
+    """LAMMPS's set-up at the step of the cut. What it writes there was written before the cut."""
+    if command:
+        engine.define_halt(RunCommand(0, 0, 0, 0))
+        engine.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
+    elif engine.journal.of("dump") or engine.journal.of("fix"):
+        engine.lmp.command("run 0 post no")
+    engine.ran = True
+    engine.lmp.flush_buffers()
+    ctypes.CDLL(None).fflush(None)
+    engine.ranks.wait()
+    if engine.watch:
+        unused = engine.watch.log.said("^Unused restart file", since)
+        if unused:
+            raise CannotContinue(f"LAMMPS could not give back what the checkpoint holds: {unused[0]}")
+        engine.watch.outputs.forget_new_bytes()

@@ -1,0 +1,75 @@
+"""Servers on loopback that stand in for AWS: moto's S3, and the instance metadata service."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[str]:
+    """A moto server; yields its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and server.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """IMDSv2 as EC2 serves it: a token by PUT, 401 without it, 404 until a notice is out."""
+
+    notice: threading.Event
+    asked: list[str]
+
+    def do_PUT(self) -> None:
+        self._answer(200, "a-token")
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if self.headers.get("X-aws-ec2-metadata-token") != "a-token":
+            self._answer(401, "")
+        elif self.path == "/latest/meta-data/spot/instance-action" and self.notice.is_set():
+            self._answer(200, '{"action": "terminate", "time": "2026-01-01T00:00:00Z"}')
+        else:
+            self._answer(404, "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *args: object) -> None:
+        """Silent."""
+
+
+@contextlib.contextmanager
+def metadata() -> Iterator[tuple[str, threading.Event, list[str]]]:
+    """A metadata service: its URL, the event that announces the interruption, what was asked."""
+    notice, asked = threading.Event(), []
+    handler = type("Handler", (Metadata,), {"notice": notice, "asked": asked})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", notice, asked
+    finally:
+        server.shutdown()
+        server.server_close()
