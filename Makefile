@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test bench lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ demo: $(READY) ## run the polymer, take its machine away, resume, compare, write
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest
+
+bench: $(READY) ## measure against bare lmp (about 20 minutes)
+	$(BIN)/python benchmarks/against_lmp.py
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

@@ -85,6 +85,8 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         with contextlib.suppress(lammps_jobs.LammpsJobsError):
             if not run.status.is_ended:
                 run.kill()
+                run.wait(10)
+            made._backend.forget(run.record.attempts())
 
 
 @pytest.fixture(scope="session")
