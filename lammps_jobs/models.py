@@ -59,13 +59,15 @@ class Checkpoints(Frozen):
 class Rehearsal(Frozen):
     """Cuts that are asked for rather than suffered: the reference for tests of resuming.
 
-    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`. After
-    a cut the run goes on as if nothing had been (`go on`), or in the same process with LAMMPS's full
+    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`. `at` asks for
+    cuts near these fractions of every stage instead, at steps that a real cut would choose; 1 is the
+    stage's end. After a cut the run goes on as if nothing had been (`go on`), or in the same process with LAMMPS's full
     set-up, which is what a resumed process has to do (`set up again`), or the attempt ends as
     interrupted (`stop`).
     """
 
     cut_at: tuple[tuple[int, int], ...] = ()
+    at: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
     then: Literal["go on", "set up again", "stop"] = "go on"
 
 
@@ -134,13 +136,19 @@ class OutputFile(Frozen):
         return sum(segment.size for segment in self.segments)
 
 
-Grade = Literal["exact", "statistical"]
+Grade = Literal["exact", "faithful", "statistical", "refused"]
 
 
 class Continuation(Frozen):
-    """How true a resume from a checkpoint is, and why it is not better."""
+    """How true a resume from a checkpoint is, and why it is not better.
+
+    *exact*: bit for bit, on the same kind of machine with the same number of ranks; `as_if` says equal to
+    which run. *faithful*: the same up to rounding. *statistical*: a random stream or an accumulator starts
+    anew. *refused*: nothing can be cut there.
+    """
 
     grade: Grade = "exact"
+    as_if: Literal["never cut", "set up again"] = "set up again"
     reasons: tuple[str, ...] = ()
 
 

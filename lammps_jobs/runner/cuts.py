@@ -1,6 +1,9 @@
 """Choosing the timestep at which to cut: pure arithmetic on strides.
 
-Best is a step with thermo output at which no averaging window is open: nothing is affected there.
+Best is a step at which LAMMPS rebuilds its neighbour lists *and* sorts its atoms, since a new process does
+both when it sets up: the resumed run is then the run that was never cut. It is known only when it
+comes, so it is hunted for: stop shortly before a sort is due, and go on step by step. Next best is a
+step with thermo output at which no averaging window is open: nothing is lost there.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ FALLBACK_STRIDE = 100
 SMALLEST_STRIDE = 10
 LARGEST_STRIDE = 1000
 SEARCHED = 20_000
+HUNTED = 100
+"""How many steps after a sort is due it is waited for: lists are rebuilt every 5 to 50 steps in most runs."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,42 @@ def _is_open(step: int, every: int, repeat: int, freq: int) -> bool:
     return into != 0 and into >= freq - (repeat - 1) * every
 
 
-def choose(strides: Strides, after: int, last: int, reach: int) -> int | None:
-    """The timestep of the next cut in (after, last), or None to let the run reach its end.
+@dataclass(frozen=True)
+class Choice:
+    """Stop at timestep `step`; with `hunt`, go on from there to the sort that is due next."""
 
-    `reach` is how many timesteps the time allows. Within it the first step without any effect is
-    taken, else the first with all windows closed, else the first that is looked at.
+    step: int
+    hunt: bool = False
+
+
+def choose(strides: Strides, after: int, last: int, reach: int, sort: tuple[int, int] | None = None) -> Choice | None:
+    """Where to cut in (after, last), or None to let the run reach its end.
+
+    `reach` is how many timesteps the time allows. `sort` says when atoms are sorted next and every how
+    many timesteps; None when they are not, or when small steps would disturb the run.
     """
     stride = strides.check
+    end = min(last, after + max(reach, stride) + 1)
+    if sort:
+        found = _before_sort(strides, after, end, *sort)
+        if found is not None:
+            return Choice(found, hunt=True)
     first = (after // stride + 1) * stride
     if first >= last:
         return None
-    end = min(last, after + max(reach, stride) + 1)
     candidates = range(first, end, stride)[:SEARCHED] or range(first, first + 1)
     closed = [step for step in candidates if not strides.open_at(step)]
     quiet = [step for step in closed if strides.has_thermo(step)]
     if not closed and last <= after + reach:
         return None  # the end of the run closes the windows, and comes in time
-    return (quiet or closed or list(candidates))[0]
+    return Choice((quiet or closed or list(candidates))[0])
+
+
+def _before_sort(strides: Strides, after: int, end: int, due: int, every: int) -> int | None:
+    """The last step that can be stopped at before a sort is due, if the hunt then ends in time."""
+    while due + HUNTED < end:
+        before = (due - 1) // strides.check * strides.check
+        if before > after and not any(strides.open_at(due + more) for more in (0, HUNTED // 10)):
+            return before
+        due += every
+    return None

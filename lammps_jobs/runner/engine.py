@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.runner import resume
-from lammps_jobs.runner.cuts import Strides
+from lammps_jobs.runner.cuts import HUNTED, Choice, Strides, choose
 from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
 from lammps_jobs.runner.ranks import Ranks
@@ -36,6 +36,7 @@ from lammps_jobs.runner.watch import NEVER, Watch
 READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule")
 REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
 BAROSTAT = re.compile(r"(npt|nph)(/|$)")
+MOST_REHEARSED = 60
 OWN_HALT, OWN_STEP, OWN_DUE, OWN_BRANCH = "ljx_halt", "ljx_at", "ljx_due", "ljx_branch"
 
 
@@ -279,42 +280,84 @@ class Engine:
         return "yaml" if style == "yaml" or "line yaml" in modified else "row"
 
     def pieces(self, command: RunCommand, line: str, *, continues: bool) -> None:
+        """Work a `run` off in as many pieces as cuts are asked for; `line` is the command for all that is left."""
+        set_up = command.pre and not continues
+        style, strides = self._thermo_style(), self.strides()
+        sort_every = 0 if self.journal.thermo_reads_fixes() else self.journal.sort_every
         while True:
             before = self.step()
-            planned = self._plan(before, command.last)
+            planned = self._plan(command, before, sort_every, set_up=set_up or not self.ran)
+            small = bool(planned and planned.step % self.halt_stride)
+            if planned and small:
+                line = command.rest(steps=planned.step - before, set_up=set_up)
             if self.watch:
-                style = self._thermo_style()
-                self.watch.begin(before, command.last, self.stage, cuttable=self.strides(), style=style,
-                                 skip_first_row=continues, planned=planned)  # fmt: skip
+                self.watch.begin(
+                    before, command.last, self.stage, cuttable=strides, style=style,
+                    skip_first_row=continues, planned=planned, hold=small, sort_every=sort_every,
+                )  # fmt: skip
+            sort_due = self._sort_due()
             self.lmp.command(line)
             self.ran = True
             step = self.step()
-            decision = self.ask("decide", step)
+            decision, hunt = self._ask_decision(step)
             if self.watch:
-                self.watch.end(cut=decision != "go on")
+                self.watch.end(cut=decision != "go on", drop_last_row=small and not strides.has_thermo(step))
             if decision == "go on":
                 break
             self.lmp.set_internal_variable(OWN_STEP, NEVER)
-            self._cut(command, boundary=False, stop=decision == "stop")
-            again = bool(planned and self.job["after_cut"] == "set up again")
-            line = command.rest(steps=command.last - step, set_up=again)
+            sorted_now = self._hunt(command, style) if hunt else small and self._sort_due() != sort_due
+            self._cut(command, boundary=False, stop=decision == "stop", sorted_now=sorted_now)
+            set_up = bool(planned and self.job["after_cut"] == "set up again")
+            line = command.rest(steps=command.last - self.step(), set_up=set_up)
             continues = True
         self._boundary()
 
-    def _plan(self, step: int, last: int) -> int | None:
+    def _ask_decision(self, step: int) -> tuple[str, bool]:
+        what, hunt = self.ask("decide", step)
+        return what, hunt
+
+    def _sort_due(self) -> int:
+        """The timestep from which on the next rebuild of neighbour lists sorts the atoms, too."""
+        return int(self.lmp.extract_global("nextsort"))
+
+    def _hunt(self, command: RunCommand, style: str) -> bool:
+        """Go on to the very step at which atoms are sorted; False when it did not come."""
+        due, strides = self._sort_due(), self.strides()
+        while self._sort_due() == due and self.step() < due + HUNTED:
+            steps = max(1, due - 1 - self.step())
+            if self.watch:
+                self.watch.begin(self.step(), command.last, self.stage, cuttable=None, style=style,
+                                 skip_first_row=True, hold=True)  # fmt: skip
+            self.lmp.command(command.rest(steps=steps, set_up=False, quiet=True))
+            if self.watch:
+                self.watch.end(cut=True, drop_last_row=not strides.has_thermo(self.step()))
+        return self._sort_due() != due
+
+    def _plan(self, command: RunCommand, step: int, sort_every: int, *, set_up: bool) -> Choice | None:
         """The next cut that a rehearsal asks for inside this run."""
-        ahead = [cut for stage, cut in self.planned if stage == self.stage and step < cut < last]
-        if ahead:
-            self.lmp.set_internal_variable(OWN_STEP, float(ahead[0]))
-        return ahead[0] if ahead else None
+        steps = [cut for stage, cut in self.planned if stage == self.stage and step < cut < command.last]
+        choice = Choice(steps[0]) if steps else self._plan_near(command, step, sort_every, set_up)
+        if choice and not choice.step % self.halt_stride:
+            self.lmp.set_internal_variable(OWN_STEP, float(choice.step))
+        return choice
+
+    def _plan_near(self, command: RunCommand, step: int, sort_every: int, set_up: bool) -> Choice | None:
+        span = command.last - command.first
+        wished = [command.first + int(share * span) for share in self.job["at"] if share < 1]
+        due = (step // sort_every + 1) * sort_every if set_up and sort_every else self._sort_due()
+        sort = (due, sort_every) if sort_every else None
+        for wish in wished:
+            if wish >= step and self.cuts < MOST_REHEARSED:
+                return choose(self.strides(), wish, command.last, int(0.3 * span), sort)
+        return None
 
     def _boundary(self) -> None:
         """Between two stages: the cheapest and truest place for a checkpoint."""
         decision = self.ask("decide_at_boundary")
         if decision != "go on":
-            self._cut(None, boundary=True, stop=decision == "stop")
+            self._cut(None, boundary=True, stop=decision == "stop", sorted_now=False)
 
-    def _cut(self, command: RunCommand | None, *, boundary: bool, stop: bool) -> None:
+    def _cut(self, command: RunCommand | None, *, boundary: bool, stop: bool, sorted_now: bool) -> None:
         """Write everything needed to continue, and hand it to the supervisor."""
         started = time.monotonic()
         self._wait_for_upload()
@@ -345,6 +388,7 @@ class Engine:
             self.watch.cut(
                 folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started,
                 reasons=self.journal.statistical_because(), affected=affected,
+                as_if="never cut" if boundary or (sorted_now and self.journal.sets_up_alike()) else "set up again",
             )  # fmt: skip
         if stop:
             raise Stopped

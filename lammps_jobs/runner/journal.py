@@ -11,6 +11,7 @@ from typing import Any
 
 from lammps_jobs.runner.knowledge import (
     COMMANDS,
+    DERIVING_FIXES,
     JOINABLE_DUMPS,
     PLAIN_FIXES,
     RANDOM_FIXES,
@@ -40,6 +41,8 @@ class Journal:
     unknown: list[str] = field(default_factory=list)
     box_at: int | None = None
     """Index of the first entry that was issued after the box existed; None before it does."""
+    sort_every: int = 1000
+    """Timesteps between two sorts of the atoms (page `atom_modify`); 0 when they are not sorted."""
 
     # -- recording -------------------------------------------------------------------------------
 
@@ -52,6 +55,8 @@ class Journal:
             self._append(Entry(command, text, text, words))
         elif row.effect == "BOX":
             self._box()
+        elif command == "atom_modify":
+            self._atom_modify(words)
         elif row.effect == "OBJECT":
             getattr(self, f"_{command}")(words, text)
         elif row.effect == "STYLE":
@@ -84,8 +89,14 @@ class Journal:
         if self.box_at is None:
             self.box_at = len(self.entries)
 
+    def _atom_modify(self, words: list[str]) -> None:
+        if "sort" in words[:-1]:
+            self.sort_every = int(words[words.index("sort") + 1])
+        if "first" in words:
+            self.sort_every = 0
+
     def _clear(self, words: list[str], text: str) -> None:
-        self.box_at = None
+        self.box_at, self.sort_every = None, 1000
         self.entries = [e for e in self.entries if e.command in ("variable", "log", "echo")]
 
     def _style(self, words: list[str], text: str) -> None:
@@ -184,6 +195,15 @@ class Journal:
             return 0
         return int(entries[-1].words[1]) if entries[-1].words[1].isdigit() else None
 
+    def thermo_reads_fixes(self) -> bool:
+        """Whether a thermo row can be had at some steps only, because it holds what a fix computes."""
+        texts = [entry.text for entry in self.entries if entry.command in ("thermo_style", "variable")]
+        return self.thermo_every() is None or any("f_" in text for text in texts)
+
+    def sets_up_alike(self) -> bool:
+        """Whether a new set-up at a sort leaves the run as it was, to the last bit."""
+        return not any(_plain(entry.words[3]).startswith(DERIVING_FIXES) for entry in self.of("fix"))
+
     def windows(self) -> list[tuple[str, int, int, int]]:
         """Averaging fixes as (ID, Nevery, Nrepeat, Nfreq), all in timesteps but Nrepeat."""
         found = []
@@ -227,7 +247,7 @@ class Journal:
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Journal:
-        return cls([Entry(**e) for e in state["entries"]], list(state["unknown"]), state["box_at"])
+        return cls([Entry(**e) for e in state["entries"]], list(state["unknown"]), state["box_at"], state["sort_every"])
 
 
 def _plain(style: str) -> str:

@@ -38,6 +38,7 @@ class Recorder:
             outputs=outputs,
             continuation=Continuation(
                 grade="statistical" if cut["reasons"] or cut["affected"] else "exact",
+                as_if=cut["as_if"],
                 reasons=tuple(cut["reasons"] + [f"fix {i}: its averaging window was open" for i in cut["affected"]]),
             ),
             lammps_version=self.lammps_version,

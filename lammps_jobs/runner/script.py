@@ -284,8 +284,8 @@ class RunCommand:
             every=every,
         )
 
-    def rest(self, *, steps: int, set_up: bool) -> str:
+    def rest(self, *, steps: int, set_up: bool, quiet: bool = False) -> str:
         """The command that goes on for `steps`, with ramps over the original span."""
-        post = "" if self.post else " post no"
+        post = " post no" if quiet or not self.post else ""
         pre = "" if set_up else " pre no"
         return f"run {steps} start {self.start} stop {self.stop}{pre}{post}"

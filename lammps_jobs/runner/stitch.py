@@ -35,6 +35,7 @@ class Stitcher:
         self._in_run, self._dropping = False, dropping
         self._skip = ""
         self._held: list[str] = []
+        self._rows: list[str] | None = None
         self._loop_s, self._loop_steps = 0.0, 0
         self.switch(target)
 
@@ -71,19 +72,27 @@ class Stitcher:
         self.pump()
         self._dropping = on
 
-    def begin_run(self, *, skip_first_row: bool, style: str) -> None:
-        """A run starts. With `skip_first_row` it continues one, and repeats a header and a row."""
+    def begin_run(self, *, skip_first_row: bool, style: str, hold: bool = False) -> None:
+        """A run starts. With `skip_first_row` it continues one, and repeats a header and a row.
+
+        With `hold` nothing is copied before `end_run` says whether the last row is the user's.
+        """
         self._flush()
         self.pump()
         with self._lock:
             self._in_run, self._skip, self._held = True, style if skip_first_row else "", []
+            self._rows = [] if hold else None
 
-    def end_run(self, *, cut: bool) -> None:
+    def end_run(self, *, cut: bool, drop_last_row: bool = False) -> None:
         """The run command came back; when it was cut, its closing statistics are not the user's."""
         self._flush()
         self.pump()
         with self._lock:
             self._in_run, self._skip = False, ""
+            if self._rows is not None:
+                for line in _without_last_row(self._rows) if drop_last_row else self._rows:
+                    self._write(line)
+                self._rows = None
             for at, line in enumerate(self._held):
                 found = _LOOP.match(line)
                 if found:
@@ -129,6 +138,8 @@ class Stitcher:
             self._held.append(line)
         elif self._in_run and self._skip:
             self._skip_repeated(line)
+        elif self._rows is not None:
+            self._rows.append(line)
         else:
             self._write(line)
 
@@ -139,7 +150,7 @@ class Stitcher:
             self._skip = "multi row"
         elif self._skip == "multi row" and line.startswith("------------ Step"):
             self._skip = ""
-            self._write(line)
+            self._take(line)
         elif (self._skip == "yaml" and line.startswith("  - [")) or (self._skip == "row" and _is_row(line)):
             self._skip = ""
 
@@ -147,6 +158,15 @@ class Stitcher:
         for file in (self._target, self._full):
             if file:
                 file.write(text)
+
+
+def _without_last_row(lines: list[str]) -> list[str]:
+    """The lines without the last thermo row; one of style multi reaches to the end."""
+    starts = [at for at, line in enumerate(lines) if line.startswith(("------------ Step", "  - [")) or _is_row(line)]
+    if not starts:
+        return lines
+    last = starts[-1]
+    return lines[:last] if lines[last].startswith("-") else lines[:last] + lines[last + 1 :]
 
 
 def _is_row(line: str) -> bool:

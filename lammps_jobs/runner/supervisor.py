@@ -156,6 +156,7 @@ class Supervisor:
             "cut_at": [
                 cut for cut in spec.rehearsal.cut_at if not checkpoint or cut > (checkpoint.stage, checkpoint.step)
             ],
+            "at": list(spec.rehearsal.at),
             "after_cut": spec.rehearsal.then,
             "resume": resume,
         }

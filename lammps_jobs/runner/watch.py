@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.models import FULL_LOG
-from lammps_jobs.runner.cuts import Strides, choose
+from lammps_jobs.runner.cuts import Choice, Strides, choose
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.outputs import Outputs
 from lammps_jobs.runner.stitch import Stitcher
@@ -33,7 +33,9 @@ class Watch:
         self._lock = threading.Condition()
         self._wanted = ""
         self._grace_until = 0.0
-        self._cut_step: int | None = None
+        self._choice: Choice | None = None
+        self._sort_every = 0
+        self._next_sort = ctypes.c_longlong(0)
         self._running: Strides | None = None
         self._active = False
         self._step = ctypes.c_longlong(0)
@@ -44,7 +46,7 @@ class Watch:
         self._uploaded = self._sent = 0
         self._fetched: set[str] = set()
         self._said: set[str] = set()
-        self._planned: int | None = None
+        self._planned = False
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(job["socket"])
         self.link = Link(connection, self._on_message, self._on_close)
@@ -73,8 +75,8 @@ class Watch:
 
     def _rearm(self) -> None:
         """A stop is more urgent than the checkpoint that was on its way: choose again."""
-        if self._cut_step is not None and not self._planned:
-            self._cut_step = None
+        if not self._planned:
+            self._choice = None
 
     def _on_close(self) -> None:
         os._exit(99)  # nobody records this attempt any more
@@ -83,39 +85,43 @@ class Watch:
 
     def begin(
         self, step: int, target: int, stage: int, *, cuttable: Strides | None, style: str,
-        skip_first_row: bool = False, planned: int | None = None,
+        skip_first_row: bool = False, planned: Choice | None = None, hold: bool = False, sort_every: int = 0,
     ) -> None:  # fmt: skip
-        self.log.begin_run(skip_first_row=skip_first_row, style=style)
-        pointer = self.lmp.lib.lammps_extract_global
-        pointer.restype = ctypes.c_void_p
-        address = pointer(self.lmp.lmp, b"ntimestep")
-        kind = self.lmp.c_bigint
+        """A run starts. `cuttable` says at which strides it may be stopped, `sort_every` lets it be hunted."""
+        self.log.begin_run(skip_first_row=skip_first_row, style=style, hold=hold)
         with self._lock:
-            self._step = kind.from_address(address)
+            self._step, self._next_sort = self._counter(b"ntimestep"), self._counter(b"nextsort")
+            self._sort_every = sort_every
             self._timestep, self._units = self.lmp.extract_global("dt"), self.lmp.extract_global("units")
             self._target, self._stage = target, stage
-            self._planned = self._cut_step = planned
+            self._planned, self._choice = planned is not None, planned
             self._running, self._active = cuttable, True
         self._say("running")
 
-    def end(self, *, cut: bool) -> None:
+    def _counter(self, name: bytes) -> Any:
+        """A number inside LAMMPS that this thread may look at while LAMMPS runs."""
+        pointer = self.lmp.lib.lammps_extract_global
+        pointer.restype = ctypes.c_void_p
+        return self.lmp.c_bigint.from_address(pointer(self.lmp.lmp, name))
+
+    def end(self, *, cut: bool, drop_last_row: bool = False) -> None:
         with self._lock:
             self._active, self._running = False, None
             self._step = ctypes.c_longlong(self._step.value)
-        self.log.end_run(cut=cut)
+        self.log.end_run(cut=cut, drop_last_row=drop_last_row)
 
-    def decide(self, step: int) -> str:
-        """What to do now that the run command came back at `step`: go on, checkpoint or stop."""
+    def decide(self, step: int) -> tuple[str, bool]:
+        """What to do now that the run command came back at `step`: go on, checkpoint or stop; and to hunt?"""
         with self._lock:
-            asked = self._cut_step is not None and self._cut_step <= step < self._target
-            if not asked:
-                return "go on"
-            rehearsed = self._planned is not None and self.job["after_cut"] == "stop"
-            return "stop" if rehearsed or self._wanted == "stop" else "checkpoint"
+            choice = self._choice
+            if choice is None or not choice.step <= step < self._target:
+                return "go on", False
+            rehearsed = self._planned and self.job["after_cut"] == "stop"
+            return "stop" if rehearsed or self._wanted == "stop" else "checkpoint", choice.hunt
 
     def decide_at_boundary(self) -> str:
         with self._lock:
-            planned = [self._stage, self._step.value] in self.job["cut_at"]
+            planned = [self._stage, self._step.value] in self.job["cut_at"] or 1.0 in self.job["at"]
             if self._wanted == "stop" or (planned and self.job["after_cut"] == "stop"):
                 return "stop"
             since = time.monotonic() - self._last_checkpoint
@@ -140,15 +146,16 @@ class Watch:
                 self._say("running")
 
     def _arrange(self, step: int, moment: float) -> None:
-        if not (self._active and self._running and self._wanted) or self._cut_step is not None:
+        if not (self._active and self._running and self._wanted) or self._choice is not None:
             return
         left = max(0.0, self._grace_until - moment)
         share = 0.5 if self._wanted == "stop" else 1.0
         after = step + int(self._rate * MARGIN_S)
-        chosen = choose(self._running, after, self._target, int(self._rate * left * share))
+        sort = (self._next_sort.value, self._sort_every) if self._sort_every else None
+        chosen = choose(self._running, after, self._target, int(self._rate * left * share), sort)
         if chosen is not None:
-            self._cut_step = chosen
-            self.lmp.set_internal_variable("ljx_at", float(chosen))
+            self._choice = chosen
+            self.lmp.set_internal_variable("ljx_at", float(chosen.step))
 
     def _say(self, phase: str) -> None:
         self.link.send(
@@ -160,18 +167,18 @@ class Watch:
 
     def cut(
         self, folder: Path, state: dict[str, Any], *, boundary: bool, stop: bool, restart_s: float,
-        started: float, reasons: list[str], affected: list[str],
+        started: float, reasons: list[str], affected: list[str], as_if: str,
     ) -> None:  # fmt: skip
         self._sent += 1
         changes = self.outputs.changes(folder)
         self.link.send(
             event="cut", cut=self._sent, folder=str(folder), state=state, boundary=boundary, stop=stop,
             outputs=changes, step=state["step"], stage=state["stage"], restart_s=restart_s,
-            cut_s=time.monotonic() - started, reasons=reasons, affected=affected,
+            cut_s=time.monotonic() - started, reasons=reasons, affected=affected, as_if=as_if,
         )  # fmt: skip
         with self._lock:
             self._last_checkpoint = time.monotonic()
-            self._cut_step = self._planned = None
+            self._choice, self._planned = None, False
             if not stop:
                 self._wanted = ""
 

@@ -40,6 +40,24 @@ def test_resumed_run_continues_bit_for_bit(cluster, script, tmp_path, ensemble, 
     assert_same(outputs(lost, tmp_path / "lost"), outputs(kept, tmp_path / "kept"))
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_run_that_lost_its_machine_equals_the_run_that_was_never_cut(cluster, script, tmp_path, ranks):
+    """The whole promise, bit for bit against bare `lmp`: cuts are taken where LAMMPS sorts its atoms."""
+    path = script(script_of("nve", 4000))
+    run = finish(cluster.submit(path, checkpoints=SELDOM, resources=Resources(ranks=ranks),
+                                rehearsal=Rehearsal(at=(0.1, 0.5), then="stop")))  # fmt: skip
+    resumed = [event for event in run.events if event.kind == "resumed"]
+    assert [event.continuation.as_if for event in resumed] == ["never cut"] * 2
+    assert any(event.step % 50 for event in resumed), "no hunted step: the test shows nothing new"
+    assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
+
+
+def test_thermostat_that_derives_anew_is_not_called_equal_to_the_run_that_was_never_cut(cluster, script):
+    run = finish(cluster.submit(script(script_of("nvt", 3000)), rehearsal=Rehearsal(at=(0.1,), then="stop")))
+    (resumed,) = [event for event in run.events if event.kind == "resumed"]
+    assert (resumed.continuation.grade, resumed.continuation.as_if) == ("exact", "set up again")
+
+
 def test_langevin_is_resumed_statistically_and_says_so(cluster, script, tmp_path):
     run = finish(cluster.submit(script(script_of("langevin")), rehearsal=Rehearsal(cut_at=((1, 500),), then="stop")))
     continuation = run.status.continuation
