@@ -25,13 +25,13 @@ from lammps_jobs.models import (
     Checkpoints,
     Continuation,
     Event,
-    Grade,
     OutputFile,
     Progress,
     Rehearsal,
     Resources,
     RunSpec,
     Submission,
+    weakest,
 )
 from lammps_jobs.store import RunStore, open_root, run_names
 
@@ -232,9 +232,7 @@ class Run:
 
     def _continuation(self) -> Continuation:
         resumes = [e.continuation for e in self.events if e.kind == "resumed" and e.continuation]
-        reasons = tuple(dict.fromkeys(reason for resume in resumes for reason in resume.reasons))
-        grade: Grade = "statistical" if any(r.grade == "statistical" for r in resumes) else "exact"
-        return Continuation(grade=grade, reasons=reasons)
+        return weakest(resumes)
 
     @property
     def progress(self) -> Progress | None:

@@ -137,6 +137,8 @@ class OutputFile(Frozen):
 
 
 Grade = Literal["exact", "faithful", "statistical", "refused"]
+GRADES: tuple[Grade, ...] = ("exact", "faithful", "statistical", "refused")
+"""From best to worst."""
 
 
 class Continuation(Frozen):
@@ -150,6 +152,17 @@ class Continuation(Frozen):
     grade: Grade = "exact"
     as_if: Literal["never cut", "set up again"] = "set up again"
     reasons: tuple[str, ...] = ()
+
+
+def weakest(of: list[Continuation]) -> Continuation:
+    """What can be said of a run with all these resumes; of one without any, that nothing happened to it."""
+    if not of:
+        return Continuation(as_if="never cut")
+    return Continuation(
+        grade=max((c.grade for c in of), key=GRADES.index),
+        as_if="never cut" if all(c.as_if == "never cut" for c in of) else "set up again",
+        reasons=tuple(dict.fromkeys(reason for c in of for reason in c.reasons)),
+    )
 
 
 class Checkpoint(Document):
@@ -210,7 +223,7 @@ class Event(Document):
     """Something worth telling the user about an attempt (`attempts/<n>/events/<k>.json`)."""
 
     attempt: int
-    kind: Literal["started", "resumed", "checkpoint", "notice", "warning", "damaged", "ended"]
+    kind: Literal["started", "resumed", "checkpoint", "notice", "warning", "damaged", "stage", "unusable", "ended"]
     text: str
     step: int | None = None
     stage: int | None = None

@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.runner import resume
+from lammps_jobs.runner import box, resume
 from lammps_jobs.runner.cuts import HUNTED, Choice, Strides, choose
 from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
@@ -60,6 +60,8 @@ class Engine:
         self.cuts = 0
         self.ran = False
         self.halt_stride = 0
+        self.boundary = box.Boundary()
+        self.edges: box.Edges = [None] * 3
         self.where = ("", 0, "")
         self.recorded: set[str] = set()
         self.planned = sorted(job["cut_at"])
@@ -134,7 +136,8 @@ class Engine:
         elif args[0] == "run":
             self._run(args, line)
         elif row and row.effect in ("RUN", "UNCUT"):
-            self._whole(line)
+            refused = [f"{args[0]} is one indivisible piece"] if row.effect == "UNCUT" else []
+            self._whole(line, refused=refused)
         elif args[0] == "log":
             self._log(args, line)
         elif args[0] == "echo":
@@ -142,8 +145,15 @@ class Engine:
         else:
             self.lmp.command(line)
             self.journal.record(args, self._pinned(args, line))
+            self._note_box(args)
             if args[0] == "clear":
-                self.halt_stride, self.ran = 0, False
+                self.halt_stride, self.ran, self.boundary = 0, False, box.Boundary()
+
+    def _note_box(self, args: list[str]) -> None:
+        if args[0] in ("boundary", "change_box"):
+            self.boundary.take(args)
+        if args[0] in ("create_box", "read_data", "read_restart", "change_box", "replicate", "read_dump"):
+            self.edges = box.edges(self.lmp, args, self.boundary, self.folder, self.edges)
 
     def _pinned(self, args: list[str], line: str) -> str:
         """The command with what it took from the present box said outright, for issuing it again.
@@ -215,9 +225,9 @@ class Engine:
     def step(self) -> int:
         return int(self.lmp.extract_global("ntimestep"))
 
-    def _whole(self, line: str, steps: int = 0) -> None:
+    def _whole(self, line: str, steps: int = 0, refused: list[str] | None = None) -> None:
         """A command that is not cut: it is repeated from the checkpoint before it if it is lost."""
-        self.stage += 1
+        self._next_stage(refused or [])
         if self.watch:
             self.watch.begin(self.step(), self.step() + steps, self.stage, cuttable=None, style="")
         self.lmp.command(line)
@@ -225,6 +235,12 @@ class Engine:
         if self.watch:
             self.watch.end(cut=False)
         self._boundary()
+
+    def _next_stage(self, refused: list[str]) -> None:
+        self.stage += 1
+        if self.watch:
+            file, number, text = self.where
+            self.watch.stage(self.stage, f"{file}:{number}: {text.strip()[:80]}", refused)
 
     def _run(self, args: list[str], line: str) -> None:
         try:
@@ -237,14 +253,16 @@ class Engine:
         if why_not:
             if self.watch:
                 self.watch.say_once(f"Not cut in the middle of a run: {'; '.join(why_not)}.")
-            self._whole(line, command.last - command.first)
+            self._whole(line, command.last - command.first, why_not)
             return
-        self.stage += 1
+        self._next_stage([])
         self.define_halt(command)
         self.pieces(command, line, continues=False)
 
     def _uncuttable(self, command: RunCommand) -> list[str]:
         reasons = self.journal.uncuttable_because()
+        if self.stage + 1 in self.job["uncut"]:
+            reasons.append("a cut inside this stage made LAMMPS fail before")
         if command.every:
             reasons.append("run ... every is one piece")
         if any(entry.words[1].startswith("respa") for entry in self.journal.of("run_style")):
@@ -367,7 +385,7 @@ class Engine:
             folder.mkdir()
             self.watch.log.drop(True)
         self.ranks.wait()
-        self.lmp.command(f"write_restart {folder}/restart{'.%' if self.ranks.size > 1 else ''} noinit")
+        self.lmp.command(f"write_restart {folder}/restart.% noinit")
         restart_s = time.monotonic() - started
         self.lmp.flush_buffers()
         ctypes.CDLL(None).fflush(None)
@@ -382,12 +400,14 @@ class Engine:
                 "step": self.step(),
                 "run": vars(command) if command else None,
                 "halt_stride": self.halt_stride,
+                "box": [self.boundary.faces, self.edges],
                 "echoes": self.watch.log.echoes,
             }
             affected = [] if boundary else list(self.strides().open_at(self.step()))
+            grade, reasons = self.journal.continuation()
             self.watch.cut(
                 folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started,
-                reasons=self.journal.statistical_because(), affected=affected,
+                grade=grade, reasons=reasons, affected=affected,
                 as_if="never cut" if boundary or (sorted_now and self.journal.sets_up_alike()) else "set up again",
             )  # fmt: skip
         if stop:
@@ -413,7 +433,7 @@ def _quoted(word: str, *, always: bool = False) -> str:
     return f"{mark}{word}{mark}"
 
 
-def _fault(error: Exception) -> dict[str, str]:
+def _fault(error: Exception) -> dict[str, Any]:
     text = str(error)
     found = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1] or [repr(error)]
     kind = "resume" if isinstance(error, resume.CannotContinue) else "script"
@@ -437,7 +457,7 @@ def main() -> int:
         pass
     except Exception as error:
         if engine.watch:
-            engine.watch.failed(engine.where, _fault(error))
+            engine.watch.failed(engine.where, {**_fault(error), "stage": engine.stage, "step": engine.step()})
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(3)

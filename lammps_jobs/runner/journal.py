@@ -6,17 +6,13 @@ issuing these commands again around `read_restart`, with variables as they were 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lammps_jobs.runner.knowledge import (
-    COMMANDS,
-    DERIVING_FIXES,
-    JOINABLE_DUMPS,
-    PLAIN_FIXES,
-    RANDOM_FIXES,
-    RANDOM_PAIRS,
-)
+from lammps_jobs.models import GRADES, Grade
+from lammps_jobs.runner.fixes import DERIVING_FIXES, of_fix
+from lammps_jobs.runner.knowledge import BEFORE_BOX, COMMANDS, JOINABLE_DUMPS, RANDOM_PAIRS
 
 LISTS = ("index", "loop", "world", "universe", "uloop", "file", "atomfile")
 """Variable styles that LAMMPS leaves as they are when the variable exists already (page `variable`)."""
@@ -39,8 +35,6 @@ class Entry:
 class Journal:
     entries: list[Entry] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    box_at: int | None = None
-    """Index of the first entry that was issued after the box existed; None before it does."""
     sort_every: int = 1000
     """Timesteps between two sorts of the atoms (page `atom_modify`); 0 when they are not sorted."""
 
@@ -53,8 +47,6 @@ class Journal:
         if row is None:
             self.unknown.append(command)
             self._append(Entry(command, text, text, words))
-        elif row.effect == "BOX":
-            self._box()
         elif command == "atom_modify":
             self._atom_modify(words)
         elif row.effect == "OBJECT":
@@ -62,8 +54,7 @@ class Journal:
         elif row.effect == "STYLE":
             self._style(words, text)
         elif row.effect in ("KEEP", "COEFF"):
-            for name in row.clears:
-                self._remove(lambda entry, name=name: entry.command == name)
+            self._remove(lambda entry: entry.command in row.clears)
             key = text if row.cumulative else command
             self._remove(lambda entry: entry.command == command and entry.key == key)
             self._append(Entry(command, key, text, words))
@@ -71,11 +62,8 @@ class Journal:
     def _append(self, entry: Entry) -> None:
         self.entries.append(entry)
 
-    def _remove(self, gone: Any) -> None:
-        kept = [(i, e) for i, e in enumerate(self.entries) if not gone(e)]
-        if self.box_at is not None:
-            self.box_at = sum(1 for i, _ in kept if i < self.box_at)
-        self.entries = [e for _, e in kept]
+    def _remove(self, gone: Callable[[Entry], bool]) -> None:
+        self.entries = [entry for entry in self.entries if not gone(entry)]
 
     def _replace(self, entry: Entry) -> None:
         """In place of the entry with the same command and key, or at the end."""
@@ -85,10 +73,6 @@ class Journal:
                 return
         self._append(entry)
 
-    def _box(self) -> None:
-        if self.box_at is None:
-            self.box_at = len(self.entries)
-
     def _atom_modify(self, words: list[str]) -> None:
         if "sort" in words[:-1]:
             self.sort_every = int(words[words.index("sort") + 1])
@@ -96,7 +80,7 @@ class Journal:
             self.sort_every = 0
 
     def _clear(self, words: list[str], text: str) -> None:
-        self.box_at, self.sort_every = None, 1000
+        self.sort_every = 1000
         self.entries = [e for e in self.entries if e.command in ("variable", "log", "echo")]
 
     def _style(self, words: list[str], text: str) -> None:
@@ -169,13 +153,11 @@ class Journal:
 
     def next(self, names: list[str], exhausted: bool) -> None:
         """A `next` command went through: lists moved on, or were deleted as exhausted."""
-        for name in names:
-            if exhausted:
-                self._remove(lambda e, name=name: e.command == "variable" and e.key == name)
-            else:
-                for entry in self.entries:
-                    if entry.command == "variable" and entry.key == name:
-                        entry.nexts += 1
+        if exhausted:
+            self._remove(lambda entry: entry.command == "variable" and entry.key in names)
+        for entry in self.entries:
+            if entry.command == "variable" and entry.key in names:
+                entry.nexts += 1
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -183,10 +165,12 @@ class Journal:
         return [entry for entry in self.entries if entry.command == command]
 
     def before_box(self) -> list[Entry]:
-        return self.entries[: self.box_at]
+        """What must be known before the restart file is read. Styles of force fields come after, wherever
+        the script had them: what a style allows depends on the atom style, which the file brings."""
+        return [entry for entry in self.entries if entry.command in BEFORE_BOX]
 
     def after_box(self) -> list[Entry]:
-        return [] if self.box_at is None else self.entries[self.box_at :]
+        return [entry for entry in self.entries if entry.command not in BEFORE_BOX]
 
     def thermo_every(self) -> int | None:
         """Stride of the thermo output in timesteps; 0 when there is none, None when a variable rules it."""
@@ -213,23 +197,23 @@ class Journal:
                 found.append((entry.words[1], numbers[0], numbers[1], numbers[2]))
         return found
 
-    def statistical_because(self) -> list[str]:
-        """Why a resume would be no exact continuation, in words that name the command."""
+    def continuation(self) -> tuple[Grade, list[str]]:
+        """How true a resume can be, and why it is not better, in words that name the command."""
+        grades: list[Grade] = ["exact"]
         reasons = []
         for entry in self.of("fix"):
-            style = _plain(entry.words[3])
-            named = f"fix {entry.words[1]} ({entry.words[3]})"
-            if style in RANDOM_FIXES:
-                reasons.append(f"{named}: its random stream or state is not in a restart file")
-            elif style.startswith("ave/") and _keyword(entry.words, "ave", "one") in ("running", "window"):
-                reasons.append(f"{named}: its running average starts anew")
-            elif style not in PLAIN_FIXES:
-                reasons.append(f"{named}: its continuation has not been tested for exactness")
+            known = of_fix(_plain(entry.words[3]), entry.words)
+            if known.grade != "exact":
+                grades.append(known.grade)
+                reasons.append(f"fix {entry.words[1]} ({entry.words[3]}): {known.why}")
         for entry in self.of("pair_style"):
             if any(_plain(word).startswith(RANDOM_PAIRS) for word in entry.words[1:]):
+                grades.append("statistical")
                 reasons.append(f"pair_style {entry.words[1]}: its forces are not exactly restartable")
-        reasons += [f"command {name}: unknown to lammps-jobs" for name in sorted(set(self.unknown))]
-        return reasons
+        for name in sorted(set(self.unknown)):
+            grades.append("statistical")
+            reasons.append(f"command {name}: unknown to lammps-jobs")
+        return max(grades, key=GRADES.index), reasons
 
     def uncuttable_because(self) -> list[str]:
         """Outputs or styles that forbid a cut in the middle of a run, in words."""
@@ -247,7 +231,7 @@ class Journal:
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Journal:
-        return cls([Entry(**e) for e in state["entries"]], list(state["unknown"]), state["box_at"], state["sort_every"])
+        return cls([Entry(**e) for e in state["entries"]], list(state["unknown"]), state["sort_every"])
 
 
 def _plain(style: str) -> str:
@@ -256,7 +240,3 @@ def _plain(style: str) -> str:
         if style.endswith(suffix):
             return style.removesuffix(suffix)
     return style
-
-
-def _keyword(words: list[str], name: str, default: str) -> str:
-    return words[words.index(name) + 1] if name in words[7:-1] else default

@@ -144,40 +144,13 @@ COMMANDS: dict[str, Row] = {
     },
 }
 
-RANDOM_FIXES: frozenset[str] = frozenset(
-    {
-        # Their pages say that the random stream is not stored, or that a restart is not exact.
-        "langevin", "langevin/eff", "langevin/spin", "langevin/drude", "gjf", "gld", "gle", "brownian",
-        "brownian/sphere", "brownian/asphere", "temp/csvr", "temp/csld", "srd", "ttm", "ttm/grid",
-        "ttm/mod", "gcmc", "widom", "atom/swap", "mol/swap", "sgcmc", "charge/regulation", "deposit",
-        "pour", "evaporate", "bond/break", "bond/create", "bond/create/angle", "bond/swap",
-        "bond/react", "wall/reflect/stochastic", "qbmsst", "qtb", "dpd/energy", "lb/fluid", "pimd/langevin",
-        "heat/flow", "propel/self", "neighbor/swap", "saed/vtk", "msst", "mscg", "precession/spin",
-    }
-)  # fmt: skip
-"""Fixes whose continuation is statistical: a random stream or a state is not in the restart file."""
+BEFORE_BOX: frozenset[str] = frozenset(
+    {"units", "dimension", "newton", "processors", "package", "suffix", "plugin", "variable", "log", "echo"}
+)
+"""Commands to issue again before `read_restart`: most of them LAMMPS takes only before the box exists."""
 
 RANDOM_PAIRS: tuple[str, ...] = ("dpd", "edpd", "mdpd", "sdpd", "tdpd", "lubricate", "brownian", "granular", "gran/")
 """Pair styles whose force uses a random stream or the velocities of the moment (their pages say so)."""
-
-PLAIN_FIXES: frozenset[str] = frozenset(
-    {
-        # Exact in our own tests, or without any state between two timesteps.
-        "nve", "nve/limit", "nve/sphere", "nve/asphere", "nve/noforce", "nvt", "npt", "nph", "nvt/sllod",
-        "adapt", "momentum", "recenter", "setforce", "addforce", "aveforce", "efield", "gravity", "enforce2d",
-        "freeze", "spring", "spring/self", "viscous", "drag", "indent", "move", "lineforce", "planeforce",
-        "wall/lj93", "wall/lj126", "wall/lj1043", "wall/harmonic", "wall/reflect", "wall/region",
-        "ave/time", "ave/chunk", "ave/histo", "print", "vector", "halt", "temp/rescale", "temp/berendsen",
-        "press/berendsen", "shake", "rattle", "deform", "restrain", "store/state", "balance",
-    }
-)  # fmt: skip
-
-DERIVING_FIXES: tuple[str, ...] = ("nvt", "npt", "nph", "rigid", "shake", "rattle")
-"""Fixes (beginnings of their names) that derive something anew when they are set up.
-
-A Nose-Hoover thermostat scales the temperature it has measured instead of measuring it again: a new set-up
-differs in the last bit, which shows some 100 to 1000 steps later (measured here, docs/decisions/0004).
-"""
 
 JOINABLE_DUMPS: frozenset[str] = frozenset({"atom", "custom", "xyz", "local", "yaml", "grid", "xtc"})
 """Dump styles whose file is a plain sequence of frames; any style is fine with one file per frame."""

@@ -37,7 +37,7 @@ class Recorder:
             state=self.store.put_bytes(json.dumps(cut["state"]).encode()),
             outputs=outputs,
             continuation=Continuation(
-                grade="statistical" if cut["reasons"] or cut["affected"] else "exact",
+                grade="statistical" if cut["affected"] else cut["grade"],
                 as_if=cut["as_if"],
                 reasons=tuple(cut["reasons"] + [f"fix {i}: its averaging window was open" for i in cut["affected"]]),
             ),

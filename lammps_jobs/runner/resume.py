@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lammps_jobs.runner import box
 from lammps_jobs.runner.journal import Entry, Journal
 from lammps_jobs.runner.script import Position, RunCommand
 
@@ -34,6 +35,11 @@ def resume(engine: Engine) -> None:
         _again(engine, entry)
     since = engine.watch.log.raw_size if engine.watch else 0
     engine.lmp.command(f"read_restart {given['restart']}")
+    faces, engine.edges = state["box"]
+    engine.boundary = box.Boundary(faces)
+    margins = box.command(engine.edges, engine.boundary)
+    if margins:
+        engine.lmp.command(margins)
     engine.lmp.flush_buffers()
     restored = engine.ask("restored_styles", since)
     for entry in journal.after_box():

@@ -31,7 +31,7 @@ from lammps_jobs.errors import (
     NotInstalled,
     ScriptError,
 )
-from lammps_jobs.models import FULL_LOG, Attempt, AttemptEnd, Checkpoint, Event, Outcome, Progress, now
+from lammps_jobs.models import FULL_LOG, Attempt, AttemptEnd, Checkpoint, Continuation, Event, Outcome, Progress, now
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
 from lammps_jobs.runner.recorder import Recorder
@@ -44,6 +44,17 @@ RESERVED = 0.4
 """Share of the grace time kept for writing and uploading."""
 
 
+DOUBTFUL_STEPS = 1000
+"""A failure of LAMMPS within so many timesteps of a cut is not believed: the stage is tried again uncut."""
+
+
+class _Unusable(Exception):
+    """Going on from a checkpoint failed, or a cut broke the run: go back, and leave that place alone."""
+
+    def __init__(self, text: str, stage: int | None, seq: int | None) -> None:
+        self.text, self.stage, self.seq = text, stage, seq
+
+
 class Supervisor:
     def __init__(self, store: RunStore, scratch: Path, *, debug: bool = False) -> None:
         self.store, self.debug = store, debug
@@ -51,14 +62,16 @@ class Supervisor:
         self.number = self._claim(scratch)
         self.scratch = scratch / f"attempt-{self.number}"
         self.folder = self.scratch / "work"
-        self.folder.mkdir(parents=True)
         self.inbox: queue.Queue[Message] = queue.Queue()
         self.link: Link | None = None
         self.progress = Progress(attempt=self.number, step=0, target=0, stage=0)
         self._told = 0
         self._stopping = ""
-        self._busy = False
+        self._tries = 0
         self._cut_asked = False
+        self._cut_at: Checkpoint | None = None
+        self._resumed = False
+        self.uncut: list[int] = []
         self._started = time.monotonic()
 
     def _claim(self, scratch: Path) -> int:
@@ -82,37 +95,49 @@ class Supervisor:
     def run(self) -> int:
         """Work the attempt through; returns the process's exit code."""
         self._listen_to_signals()
-        engine: subprocess.Popen[bytes] | None = None
         try:
             if self.store.result():
                 return 0
-            checkpoint = self._newest_good()
-            self.recorder = Recorder(self.store, self.number, checkpoint, self.spec.checkpoints.keep)
-            self._place_inputs()
-            job = self._job(checkpoint)
-            engine = self._start_engine(job)
-            notice = self._watch_notices()
-            try:
-                return self._follow(engine, checkpoint)
-            finally:
-                if notice:
-                    notice.close()
+            while True:
+                try:
+                    return self._try(self._newest_good())
+                except _Unusable as found:
+                    self._tell("unusable", found.text, stage=found.stage, from_checkpoint=found.seq)
         except LammpsJobsError as error:
             return self._end_with(error)
         except BaseException as error:
             self._end_with(LammpsJobsError(f"The supervisor failed: {error!r}"))
             raise
         finally:
-            if engine:
-                self._stop_engine(engine)
             self._save_logs()
 
+    def _try(self, checkpoint: Checkpoint | None) -> int:
+        """Go on from `checkpoint`, or from the start. Raises _Unusable when going on from it does not work."""
+        self.recorder = Recorder(self.store, self.number, checkpoint, self.spec.checkpoints.keep)
+        self.link, self._cut_asked, self._cut_at, self._resumed = None, False, checkpoint, False
+        self._tries += 1
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self._place_inputs()
+        engine = self._start_engine(self._job(checkpoint))
+        notice = self._watch_notices()
+        try:
+            return self._follow(engine, checkpoint)
+        finally:
+            if notice:
+                notice.close()
+            self._stop_engine(engine)
+
     def _newest_good(self) -> Checkpoint | None:
-        """The newest checkpoint that is intact. A damaged one is reported and passed over."""
+        """The newest checkpoint that is intact and usable. A damaged one is reported and passed over."""
+        unusable = [event for event in self.store.events() if event.kind == "unusable"]
+        self.uncut = sorted({event.stage for event in unusable if event.stage is not None})
         for seq in reversed(self.store.checkpoint_seqs()):
             try:
                 checkpoint = self.store.checkpoint(seq)
-                if checkpoint:
+                if checkpoint and (checkpoint.stage_boundary or checkpoint.stage not in self.uncut) and not any(
+                    event.from_checkpoint == seq for event in unusable
+                ):  # fmt: skip
                     self.store.verify(checkpoint)
                     return checkpoint
             except Damaged as error:
@@ -153,13 +178,18 @@ class Supervisor:
             "where": str(self.scratch / "where"),
             "socket": "../engine.sock",  # from the working folder: socket paths must be short
             "every_s": spec.checkpoints.every_s,
-            "cut_at": [
-                cut for cut in spec.rehearsal.cut_at if not checkpoint or cut > (checkpoint.stage, checkpoint.step)
-            ],
+            "cut_at": self._cuts_to_come(checkpoint),
+            "uncut": self.uncut,
             "at": list(spec.rehearsal.at),
             "after_cut": spec.rehearsal.then,
             "resume": resume,
         }
+
+    def _cuts_to_come(self, checkpoint: Checkpoint | None) -> list[tuple[int, int]]:
+        """The rehearsal's cuts that lie ahead and were not taken before (a run that fell back passes them again)."""
+        past = (checkpoint.stage, checkpoint.step) if checkpoint else (0, 0)
+        taken = {(e.stage, e.step) for e in self.store.events() if e.kind == "checkpoint"}
+        return [cut for cut in self.spec.rehearsal.cut_at if cut > past and cut not in taken]
 
     # -- the engine ------------------------------------------------------------------------------
 
@@ -187,7 +217,12 @@ class Supervisor:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             connection, _ = self._server.accept()
-            self.link = Link(connection, self.inbox.put, lambda: self.inbox.put({"event": "gone"}))
+            number = self._tries  # what an engine that was given up still says is not heard
+
+            def hear(message: Message) -> None:
+                self.inbox.put({**message, "try": number})
+
+            self.link = Link(connection, hear, lambda: hear({"event": "gone"}))
 
     def _ask(self, **message: Any) -> None:
         if self.link:
@@ -217,6 +252,8 @@ class Supervisor:
                 message = {"event": "tick"}
             if message["event"] == "tick" and engine.poll() is not None and not self.link:
                 message = {"event": "gone"}
+            if message.get("try", self._tries) != self._tries:
+                continue
             code = self._handle(message, engine, checkpoint)
             if code is not None:
                 return code
@@ -241,15 +278,20 @@ class Supervisor:
             case "progress":
                 self._say(**{key: value for key, value in message.items() if key != "event"})
             case "resumed" if checkpoint:
+                self._resumed = True
                 self._tell_resumed(checkpoint)
             case "cut":
                 return self._record(message)
+            case "stage":
+                grade = Continuation(grade="refused" if message["refused"] else "exact", reasons=message["refused"])
+                self._tell("stage", message["text"], stage=message["stage"], step=message["step"], continuation=grade)
             case "fetch":
                 self.store.write_file(self.recorder.outputs[message["name"]].segments, self.folder / message["name"])
                 self._ask(ask="fetched", name=message["name"])
             case "warning":
                 self._tell("warning", message["text"])
             case "failed":
+                self._doubt(message["stage"], message["step"], message["message"])
                 return self._end_with(_fault_of(message))
             case "finished":
                 self.recorder.finish(message)
@@ -257,8 +299,21 @@ class Supervisor:
             case "stop":
                 self._begin_stop(message)
             case "gone":
-                raise self._death(engine)
+                error = self._death(engine)
+                self._doubt(self.progress.stage, self.progress.step, error.what)
+                raise error
         return None
+
+    def _doubt(self, stage: int, step: int, text: str) -> None:
+        """LAMMPS failed. Raises _Unusable when a cut may be to blame: in resuming, or soon after a cut."""
+        last, self._cut_at = self._cut_at, None
+        if last is None or self._stopping:
+            return
+        if last.stage_boundary and not self._resumed:
+            raise _Unusable(f"Going on from checkpoint {last.seq} failed: {text}", None, last.seq)
+        if not last.stage_boundary and last.stage == stage and step - last.step <= DOUBTFUL_STEPS:
+            raise _Unusable(f"Stage {stage} is run again from its beginning without cuts; after a cut: {text}",
+                            stage, None)  # fmt: skip
 
     def _record(self, message: Message) -> int | None:
         started = time.monotonic()
@@ -269,6 +324,7 @@ class Supervisor:
             self._ask(ask="uploaded", cut=message["cut"])
             return self._end_interrupted(error.what) if message["stop"] else None
         self._ask(ask="uploaded", cut=message["cut"])
+        self._cut_at, self._resumed = checkpoint, True
         self._tell(
             "checkpoint",
             f"Checkpoint {checkpoint.seq} at step {checkpoint.step}",

@@ -167,14 +167,14 @@ class Watch:
 
     def cut(
         self, folder: Path, state: dict[str, Any], *, boundary: bool, stop: bool, restart_s: float,
-        started: float, reasons: list[str], affected: list[str], as_if: str,
+        started: float, grade: str, reasons: list[str], affected: list[str], as_if: str,
     ) -> None:  # fmt: skip
         self._sent += 1
         changes = self.outputs.changes(folder)
         self.link.send(
             event="cut", cut=self._sent, folder=str(folder), state=state, boundary=boundary, stop=stop,
             outputs=changes, step=state["step"], stage=state["stage"], restart_s=restart_s,
-            cut_s=time.monotonic() - started, reasons=reasons, affected=affected, as_if=as_if,
+            cut_s=time.monotonic() - started, grade=grade, reasons=reasons, affected=affected, as_if=as_if,
         )  # fmt: skip
         with self._lock:
             self._last_checkpoint = time.monotonic()
@@ -203,12 +203,17 @@ class Watch:
     def resumed(self, step: int, stage: int) -> None:
         self.link.send(event="resumed", step=step, stage=stage)
 
+    def stage(self, number: int, text: str, refused: list[str]) -> None:
+        """In a rehearsal: a stage begins, and why it cannot be cut if so."""
+        if self.job["at"]:
+            self.link.send(event="stage", stage=number, text=text, step=self._step.value, refused=refused)
+
     def say_once(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
             self.link.send(event="warning", text=text)
 
-    def failed(self, where: tuple[str, int, str], fault: dict[str, str]) -> None:
+    def failed(self, where: tuple[str, int, str], fault: dict[str, Any]) -> None:
         self.log.drop(False)
         self.link.send(event="failed", file=where[0], line=where[1], command=where[2], **fault)
 

@@ -1,0 +1,286 @@
+"""Is a script safe on machines that may vanish? Answered on this machine before anything is paid.
+
+Four sides of one script: *bare* (plain `lmp`), *checkpointed* (cuts that nobody notices), *kept* (cut, set up
+again, not lost) and *lost* (cut, the process gone, resumed from the store in a new one).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lammps_jobs.cluster import Cluster, Run, Values
+from lammps_jobs.compare import Difference, compare
+from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError
+from lammps_jobs.inputs import gather
+from lammps_jobs.models import GRADES, Checkpoints, Continuation, Event, Grade, Rehearsal, Resources
+
+AT = (0.25, 0.6, 1.0)
+NEVER_S = 1e9
+SIDES = ("bare", "checkpointed", "kept", "lost")
+Verdict = Literal["exact", "faithful", "statistical", "refused", "different"]
+
+
+@dataclass(frozen=True)
+class StageVerdict:
+    """What was found about one `run`, `minimize` or the like. `steps` are the timesteps it was cut at."""
+
+    stage: int
+    command: str
+    steps: tuple[int, ...]
+    grade: Grade | None
+    as_if: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The answer. `verdict` is the weakest grade of all cuts, or that the outputs are not what they should be."""
+
+    script: str
+    verdict: Verdict
+    as_if: str
+    reasons: tuple[str, ...]
+    stages: tuple[StageVerdict, ...]
+    cuts: tuple[tuple[int, int], ...]
+    harm: tuple[Difference, ...]
+    """Where the run with checkpoints that nobody interrupted differs from bare LAMMPS: must be nothing."""
+    differences: tuple[Difference, ...]
+    """Where the run that lost its machine differs from the one that kept it."""
+    equals_bare: bool
+    """Whether even bare LAMMPS, which was never cut, gave the same outputs as the run that lost its machine."""
+    seconds: dict[str, float]
+
+
+def rehearse(
+    script: str | Path,
+    *,
+    inputs: Iterable[str | Path] = (),
+    variables: Mapping[str, Values] | None = None,
+    resources: Resources = Resources(),
+    at: tuple[float, ...] = AT,
+    cuts: int = 5,
+    steps: int | None = None,
+    keep: str | Path | None = None,
+    limit_s: float | None = None,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda side: None,
+) -> Rehearsed:
+    """Run `script` on all four sides and compare.
+
+    `at`: fractions of every run near which it is cut, 1 for its end; of all these cuts `cuts` are drawn for the
+    sides that set up again. `steps` caps the steps of every `run`. `keep` names a folder for the outputs of
+    all sides. `limit_s` bounds each side. `tell` is called with the name of each side before it starts.
+    Raises ScriptError when bare LAMMPS rejects the script, TimeoutError after `limit_s`, and what submitting raises.
+    """
+    with _folder(keep) as folder:
+        ground = _Ground(folder, Path(script), inputs, dict(variables or {}), resources, steps, limit_s)
+        tell("bare")
+        ground.bare()
+        tell("checkpointed")
+        scout = ground.side("checkpointed", Rehearsal(at=at, then="go on"))
+        chosen = _draw(scout, cuts, seed)
+        tell("kept")
+        ground.side("kept", Rehearsal(cut_at=chosen, then="set up again"))
+        tell("lost")
+        lost = ground.side("lost", Rehearsal(cut_at=chosen, then="stop"))
+        return _judge(ground, scout, lost, chosen)
+
+
+class _Ground:
+    """The folders and runs of one rehearsal."""
+
+    def __init__(
+        self, folder: Path, script: Path, inputs: Iterable[str | Path], variables: dict[str, Values],
+        resources: Resources, steps: int | None, limit_s: float | None,
+    ) -> None:  # fmt: skip
+        self.folder, self.resources, self.limit_s = folder, resources, limit_s
+        self.variables = {k: (str(v),) if isinstance(v, str | float | int) else tuple(map(str, v))
+                          for k, v in variables.items()}  # fmt: skip
+        files = gather(script, inputs, self.variables)
+        self.source = folder / "source"
+        for name, file in files.items():
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, self.source / name)
+        if steps is not None:
+            for name in files:
+                _shorten(self.source / name, steps)
+        self.script = self.source / script.name
+        self.inputs = {name: (self.source / name).read_bytes() for name in files}
+        self.cluster = Cluster(str(folder / "store"))
+        self.seconds: dict[str, float] = {}
+
+    def bare(self) -> None:
+        """Plain `lmp` in a folder of its own."""
+        work = self.folder / "bare"
+        shutil.copytree(self.source, work)
+        command = [_beside("lmp"), "-in", self.script.name, "-screen", "none"]
+        for name, values in self.variables.items():
+            command += ["-var", name, *values]
+        if self.resources.ranks > 1:
+            command = [_beside("mpirun"), "-n", str(self.resources.ranks), *command]
+        started = time.monotonic()
+        environment = {**os.environ, "OMP_NUM_THREADS": str(self.resources.threads)}
+        with (self.folder / "bare.out").open("wb") as out:
+            process = subprocess.Popen(command, cwd=work, stdin=subprocess.DEVNULL, stdout=out, env=environment,
+                                       stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+            code = _wait(process, self.limit_s)
+        self.seconds["bare"] = time.monotonic() - started
+        if code:
+            raise ScriptError(
+                f"Bare LAMMPS cannot run this script (exit code {code}).", where=_last_error(work, self.folder),
+                then="Mend the script first: lmp -in " + self.script.name,
+            )  # fmt: skip
+        self._forget_inputs(work)
+
+    def side(self, name: str, rehearsal: Rehearsal) -> Run:
+        """Our own run, resumed as often as it stops, its outputs under `name`."""
+        started = time.monotonic()
+        run = self.cluster.submit(
+            self.script, inputs=[self.source / file for file in self.inputs], name=name, variables=self.variables,
+            resources=self.resources, checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), rehearsal=rehearsal,
+        )  # fmt: skip
+        try:
+            while True:
+                left = None if self.limit_s is None else self.limit_s - (time.monotonic() - started)
+                state = run.wait(left)
+                if state.state != "interrupted":
+                    break
+                run.resume()
+        except BaseException:
+            with contextlib.suppress(LammpsJobsError, TimeoutError):
+                run.kill()
+                run.wait(10)
+            raise
+        self.seconds[name] = time.monotonic() - started
+        if state.state != "finished":
+            raise LammpsJobsError(f"The side '{name}' {state.state}: {state.reason}", where=state.where)
+        run.download(self.folder / name)
+        return run
+
+    def _forget_inputs(self, work: Path) -> None:
+        for name, content in self.inputs.items():
+            if (work / name).is_file() and (work / name).read_bytes() == content:
+                (work / name).unlink()
+
+
+def _draw(scout: Run, count: int, seed: int) -> tuple[tuple[int, int], ...]:
+    """Some of the cuts that were tried, as (stage, timestep)."""
+    cuts = sorted({(event.stage or 0, event.step or 0) for event in scout.events if event.kind == "checkpoint"})
+    return tuple(sorted(random.Random(seed).sample(cuts, min(count, len(cuts)))))
+
+
+def _judge(ground: _Ground, scout: Run, lost: Run, cuts: tuple[tuple[int, int], ...]) -> Rehearsed:
+    folder, continuation = ground.folder, lost.status.continuation
+    harm = tuple(compare(folder / "bare", folder / "checkpointed"))
+    differences = tuple(compare(folder / "kept", folder / "lost"))
+    stages = _stages(scout)
+    refused = [stage for stage in stages if stage.grade == "refused"]
+    grade: Verdict = "refused" if refused else continuation.grade
+    if harm or (differences and continuation.grade in ("exact", "faithful")):
+        grade = "different"
+    reasons = dict.fromkeys((*(r for stage in refused for r in stage.reasons), *continuation.reasons))
+    return Rehearsed(
+        script=ground.script.name, verdict=grade, as_if=continuation.as_if, reasons=tuple(reasons), stages=stages,
+        cuts=cuts, harm=harm, differences=differences, seconds=ground.seconds,
+        equals_bare=not compare(folder / "bare", folder / "lost"),
+    )  # fmt: skip
+
+
+def _stages(scout: Run) -> tuple[StageVerdict, ...]:
+    events = scout.events
+    cuts = [found for seq in scout.record.checkpoint_seqs() if (found := scout.record.checkpoint(seq))]
+    return tuple(
+        _stage(event, [(c.step, c.continuation) for c in cuts if c.stage == event.stage])
+        for event in events if event.kind == "stage"
+    )  # fmt: skip
+
+
+def _stage(event: Event, cuts: list[tuple[int, Continuation]]) -> StageVerdict:
+    told = event.continuation or Continuation()
+    all_told = [told, *(continuation for _, continuation in cuts)]
+    grade = max((c.grade for c in all_told), key=GRADES.index) if cuts or told.grade == "refused" else None
+    never = bool(cuts) and all(c.as_if == "never cut" for _, c in cuts)
+    return StageVerdict(
+        stage=event.stage or 0, command=event.text, steps=tuple(step for step, _ in cuts), grade=grade,
+        as_if="never cut" if never else "set up again",
+        reasons=tuple(dict.fromkeys(reason for c in all_told for reason in c.reasons)),
+    )  # fmt: skip
+
+
+def _shorten(path: Path, steps: int) -> None:
+    """Cap the literal or variable number of every `run N` in a script."""
+    if path.stat().st_size > 1_000_000:
+        return
+    text = path.read_text(errors="surrogateescape")
+
+    def capped(found: re.Match[str]) -> str:
+        number = found[2]
+        if number.isdigit():
+            return f"{found[1]}{min(int(number), steps)}"
+        name = number.strip("${}")
+        return f"{found[1]}$(ternary(v_{name}<{steps},v_{name},{steps}):%.0f)"
+
+    pattern = re.compile(r"^(\s*run\s+)(\d+|\$\{\w+\}|\$\w)(?=\s|$)(?!.*\bupto\b)", re.MULTILINE)
+    path.write_text(pattern.sub(capped, text), errors="surrogateescape")
+
+
+def _wait(process: subprocess.Popen[bytes], limit_s: float | None) -> int:
+    import signal
+
+    try:
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"Bare LAMMPS was not done within {limit_s:g} s") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _last_error(work: Path, folder: Path) -> str:
+    lines: list[str] = []
+    for file in (work / "log.lammps", folder / "bare.out"):
+        with contextlib.suppress(OSError):
+            lines += file.read_text(errors="replace").splitlines()
+    found = [at for at, line in enumerate(lines) if line.startswith("ERROR")]
+    return "\n".join(lines[found[0] : found[0] + 3]) if found else "\n".join(lines[-3:])
+
+
+def _beside(program: str) -> str:
+    path = Path(sys.executable).with_name(program)
+    found = str(path) if path.exists() else shutil.which(program)
+    if not found:
+        raise NotInstalled(
+            f"{program} is not on this machine.", then='Install it with: pip install "lammps-jobs[local]"'
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _folder(keep: str | Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="lammps-jobs-rehearsal-") as made:
+            yield Path(made)
+        return
+    folder = Path(keep)
+    taken = [side for side in SIDES if (folder / side).exists()]
+    if taken:
+        raise UsageError(f"{folder} holds a rehearsal already ({', '.join(taken)}).", then="Name a new folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder.resolve()
+    finally:
+        for rest in ("source", "store"):
+            shutil.rmtree(folder / rest, ignore_errors=True)

@@ -1,0 +1,80 @@
+"""The margin that LAMMPS keeps around the atoms in a shrink-wrapped dimension.
+
+It is 1e-4 of the edge that the box had when it was *made* (`Domain::set_initial_box`). A new process takes the
+edge in the restart file instead, and the volume differs in the seventh digit. So the edge is noted when
+the box is made, and said again after `read_restart` with a `change_box` that the next set-up wraps at once.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+SMALL = 1e-4
+Edges = list[float | None]
+
+
+class Boundary:
+    """Styles of the six faces as the last `boundary` (or `change_box ... boundary`) said: p, f, s or m."""
+
+    def __init__(self, faces: str = "pp pp pp") -> None:
+        self.faces = faces
+
+    def take(self, words: list[str]) -> None:
+        if "boundary" in words[:-3]:
+            at = len(words) - 1 - words[::-1].index("boundary")
+            self.faces = " ".join(word * 2 if len(word) == 1 else word for word in words[at + 1 : at + 4])
+
+    def shrinks(self, dimension: int) -> int:
+        """How many faces of the dimension are shrink-wrapped without a minimum."""
+        return self.faces.split()[dimension].count("s")
+
+    def has_minimum(self, dimension: int) -> bool:
+        return "m" in self.faces.split()[dimension]
+
+
+def edges(lmp: Any, words: list[str], boundary: Boundary, folder: Path, before: Edges) -> Edges:
+    """Edge lengths by which LAMMPS set its margins, None where nothing is shrink-wrapped.
+
+    `words` is the command that has just made or changed the box, `before` what was known until then.
+    """
+    if not any(boundary.shrinks(dimension) for dimension in range(3)):
+        return [None] * 3
+    if words[0] == "read_data" and "add" in words:
+        return before
+    header = _header(folder / words[1]) if words[0] == "read_data" else {}
+    low, high = lmp.extract_box()[:2]
+    found: Edges = []
+    for dimension, axis in enumerate("xyz"):
+        faces = boundary.shrinks(dimension)
+        expanded = words[0] != "read_restart"  # which takes the box as the file has it
+        made = (high[dimension] - low[dimension]) / (1 + SMALL * faces * expanded)
+        found.append(header.get(axis, made) if faces else None)
+    return found
+
+
+def _header(path: Path) -> dict[str, float]:
+    """Edge lengths in the header of a data file."""
+    found = {}
+    with path.open(errors="replace") as file:
+        for line, _ in zip(file, range(200), strict=False):
+            bounds = re.match(r"\s*(\S+)\s+(\S+)\s+([xyz])lo\s+[xyz]hi", line)
+            if bounds:
+                found[bounds[3]] = float(bounds[2]) - float(bounds[1])
+    return found
+
+
+def command(wanted: Edges, boundary: Boundary) -> str:
+    """The command that gives a restored box its margins back; empty when there is nothing to do.
+
+    Each keyword of `change_box` takes all margins anew from the box as it then is, after the ones before it
+    widened it: so what a dimension is set to is smaller by that. A face with a minimum (m) is left alone.
+    """
+    told = [
+        (axis, edge, 1 + SMALL * boundary.shrinks(dimension))
+        for dimension, (axis, edge) in enumerate(zip("xyz", wanted, strict=True))
+        if edge is not None and not boundary.has_minimum(dimension)
+    ]
+    said = [f"{axis} final 0.0 {edge / wider ** (len(told) - 1 - at)!r}" for at, (axis, edge, wider) in enumerate(told)]
+    return f"change_box all {' '.join(said)} units box" if said else ""
