@@ -7,14 +7,19 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lammps_jobs.errors import INTERRUPTED, LammpsJobsError, exit_codes
+from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, LammpsJobsError, UsageError, exit_codes
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from lammps_jobs.cluster import Cluster, Run, RunState
+    from lammps_jobs.models import Resources
+
+M = TypeVar("M", bound="BaseModel")
 
 EXIT_OF = {"finished": 0, "interrupted": INTERRUPTED, "lost": INTERRUPTED, "cancelled": 0}
 
@@ -53,6 +58,7 @@ def commands(ctx: click.Context, store: str | None, as_json: bool, debug: bool) 
     lammps-jobs interrupt melt              stop it with a checkpoint ...
     lammps-jobs resume melt                 ... and go on, as if nothing had happened
     lammps-jobs report melt                 look at it
+    lammps-jobs rehearse in.melt            is it safe on Spot? answered here, before paying
     """
     ctx.obj = ctx.params
 
@@ -97,26 +103,39 @@ def _submit(
     script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, threads: int,
     every: float, keep: int, grace: float,
 ) -> Run:  # fmt: skip
-    from pydantic import ValidationError
+    from lammps_jobs.models import Checkpoints
 
-    from lammps_jobs.errors import UsageError
-    from lammps_jobs.models import Checkpoints, Resources
+    return _cluster().submit(
+        script, name=name, variables=_variables(variables), inputs=inputs, resources=_resources(ranks, threads),
+        checkpoints=_checked(Checkpoints, every_s=every, keep=keep, grace_s=grace),
+    )  # fmt: skip
 
+
+def _resources(ranks: int, threads: int) -> Resources:
+    from lammps_jobs.models import Resources
+
+    return _checked(Resources, ranks=ranks, threads=threads)
+
+
+def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
     given: dict[str, str] = {}
-    for pair in variables:
+    for pair in pairs:
         key, equal, value = pair.partition("=")
         if not equal:
             raise UsageError(f"--var {pair} has no value.", then="Write --var NAME=VALUE")
         given[key] = value
+    return given
+
+
+def _checked(kind: type[M], **values: Any) -> M:
+    """The model with these values; UsageError names the option that makes no sense."""
+    from pydantic import ValidationError
+
     try:
-        resources = Resources(ranks=ranks, threads=threads)
-        checkpoints = Checkpoints(every_s=every, keep=keep, grace_s=grace)
+        return kind(**values)
     except ValidationError as error:
         problem = error.errors()[0]
         raise UsageError(f"{problem['loc'][0]}: {problem['msg']}, got {problem['input']}.") from None
-    return _cluster().submit(
-        script, name=name, variables=given, inputs=inputs, resources=resources, checkpoints=checkpoints
-    )
 
 
 @commands.command()
@@ -242,6 +261,41 @@ def report(name: str, out: Path | None) -> None:
 
     path = write(_cluster().run(name), out or Path(f"{name}.html"))
     _show(f"Open {path.resolve()}", name=name, file=str(path.resolve()))
+
+
+@commands.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A LAMMPS variable (-var).")
+@click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along.")
+@click.option("--ranks", default=1, show_default=True, help="MPI ranks.")
+@click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
+              help="Cut near these fractions of every run, 1 for its end.  [default: 0.25 0.6 1]")  # fmt: skip
+@click.option("--cuts", default=5, show_default=True, type=click.IntRange(1), help="How many cuts are drawn.")
+@click.option("--steps", type=click.IntRange(1), help="Cap the steps of every run, for a quick answer.")
+@click.option("--limit", type=float, help="Seconds for each side.")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep the outputs of all sides: DIR/bare, checkpointed, kept, lost.")  # fmt: skip
+@click.option("--report", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page, too.")
+def rehearse(
+    script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, at: tuple[float, ...], cuts: int,
+    steps: int | None, limit: float | None, keep: Path | None, page: Path | None,
+) -> None:  # fmt: skip
+    """Is SCRIPT safe on machines that may vanish? Answered here, before paying.
+
+    Runs it four times: plainly, with checkpoints, cut and lost, cut and kept; compares every output.
+    """
+    from lammps_jobs import rehearse as rehearsal
+
+    try:
+        found = rehearsal.rehearse(
+            script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks, 1),
+            at=at or rehearsal.AT, cuts=cuts, steps=steps, limit_s=limit, keep=keep, page=page,
+            tell=lambda side: click.echo(f"  {side} ...", err=True),
+        )  # fmt: skip
+    except TimeoutError as error:
+        raise LammpsJobsError(str(error), then="Give it more time with --limit, or less to do with --steps.") from None
+    _show(rehearsal.text(found), **dataclasses.asdict(found))
+    click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(found.verdict, 0))
 
 
 # -- following ---------------------------------------------------------------------------------------

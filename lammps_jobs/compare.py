@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lammps_jobs import dcd
 from lammps_jobs.thermo import Section, sections
 
 VOLATILE = frozenset({"CPU", "CPULeft", "CPUremain", "S/CPU", "T/CPU", "Time/CPU", "Part"})
@@ -41,7 +42,8 @@ def _compare_file(name: str, left: Path, right: Path) -> Difference | None:
     if not (left.is_file() and right.is_file()):
         there, missing = ("here", "missing") if left.is_file() else ("missing", "here")
         return Difference(name, "the file itself", there, missing)
-    a, b = left.read_bytes(), right.read_bytes()
+    skipped = [dcd.header_size(side) for side in (left, right)]  # which tells the time of day
+    a, b = (side.read_bytes()[skip:] for side, skip in zip((left, right), skipped, strict=True))
     if a == b:
         return None
     if _is_log(a) and _is_log(b):

@@ -98,6 +98,9 @@ class WrongState(LammpsJobsError):
 INTERRUPTED = 75
 """Exit code of an attempt that was interrupted with its checkpoint committed (EX_TEMPFAIL): retry it."""
 
+REFUSED, DIFFERENT = 20, 21
+"""Exit codes of `rehearse`: the script cannot be cut somewhere; a resumed run came out different."""
+
 
 def exit_codes() -> list[tuple[int, str, str]]:
     """Every exit code with the error's name ('' for success and interruption) and what it means."""
@@ -109,6 +112,10 @@ def exit_codes() -> list[tuple[int, str, str]]:
     rows = [(kind.exit_code, kind.__name__, (kind.__doc__ or "").strip()) for kind in kinds]
     rows[0] = (1, "LammpsJobsError", "Something unexpected; --debug shows where.")
     rows += [(0, "", "Done."), (INTERRUPTED, "", "Interrupted, with a checkpoint committed: `lammps-jobs resume RUN`.")]
+    rows += [
+        (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),
+        (DIFFERENT, "", "Rehearsed: the outputs differ from what they should be; please report it."),
+    ]
     return sorted(rows)
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,8 @@ from lammps_jobs.inputs import gather
 from lammps_jobs.models import GRADES, Checkpoints, Continuation, Event, Grade, Rehearsal, Resources
 
 AT = (0.25, 0.6, 1.0)
+ROUNDING = 1e-3
+"""Largest relative difference of the first thermo row that differs, of a resume that is called faithful."""
 NEVER_S = 1e9
 SIDES = ("bare", "checkpointed", "kept", "lost")
 Verdict = Literal["exact", "faithful", "statistical", "refused", "different"]
@@ -75,13 +77,15 @@ def rehearse(
     keep: str | Path | None = None,
     limit_s: float | None = None,
     seed: int = 0,
+    page: str | Path | None = None,
     tell: Callable[[str], None] = lambda side: None,
 ) -> Rehearsed:
     """Run `script` on all four sides and compare.
 
     `at`: fractions of every run near which it is cut, 1 for its end; of all these cuts `cuts` are drawn for the
     sides that set up again. `steps` caps the steps of every `run`. `keep` names a folder for the outputs of
-    all sides. `limit_s` bounds each side. `tell` is called with the name of each side before it starts.
+    all sides. `limit_s` bounds each side. `page`: write the report of the lost run there. `tell` is called with
+    the name of each side before it starts.
     Raises ScriptError when bare LAMMPS rejects the script, TimeoutError after `limit_s`, and what submitting raises.
     """
     with _folder(keep) as folder:
@@ -90,12 +94,16 @@ def rehearse(
         ground.bare()
         tell("checkpointed")
         scout = ground.side("checkpointed", Rehearsal(at=at, then="go on"))
-        chosen = _draw(scout, cuts, seed)
-        tell("kept")
-        ground.side("kept", Rehearsal(cut_at=chosen, then="set up again"))
         tell("lost")
-        lost = ground.side("lost", Rehearsal(cut_at=chosen, then="stop"))
-        return _judge(ground, scout, lost, chosen)
+        lost = ground.side("lost", Rehearsal(cut_at=_draw(scout, cuts, seed), then="stop"))
+        tell("kept")
+        ground.side("kept", Rehearsal(cut_at=_resumed_at(lost), then="set up again"))
+        found = _judge(ground, scout, lost)
+        if page:
+            from lammps_jobs.report import write
+
+            write(lost, Path(page), rehearsed=found)
+        return found
 
 
 class _Ground:
@@ -181,21 +189,49 @@ def _draw(scout: Run, count: int, seed: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(random.Random(seed).sample(cuts, min(count, len(cuts)))))
 
 
-def _judge(ground: _Ground, scout: Run, lost: Run, cuts: tuple[tuple[int, int], ...]) -> Rehearsed:
+def _resumed_at(run: Run) -> tuple[tuple[int, int], ...]:
+    """The cuts that the finished run really went on from, as (stage, timestep); it may have fallen back."""
+    path: list[tuple[int, int]] = []
+    before: list[tuple[int, int]] = []
+    for event in run.events:
+        if event.kind == "started":
+            before, path = path, []
+        elif event.kind == "resumed":
+            here = (event.stage or 0, event.step or 0)
+            path = [*(cut for cut in before if cut < here), here]
+    return tuple(path)
+
+
+def _judge(ground: _Ground, scout: Run, lost: Run) -> Rehearsed:
     folder, continuation = ground.folder, lost.status.continuation
     harm = tuple(compare(folder / "bare", folder / "checkpointed"))
     differences = tuple(compare(folder / "kept", folder / "lost"))
-    stages = _stages(scout)
+    unusable = {event.stage: event.text for run in (scout, lost) for event in run.events if event.kind == "unusable"}
+    stages = tuple(_refused_if(stage, unusable.get(stage.stage)) for stage in _stages(scout))
     refused = [stage for stage in stages if stage.grade == "refused"]
     grade: Verdict = "refused" if refused else continuation.grade
-    if harm or (differences and continuation.grade in ("exact", "faithful")):
+    if harm or not _within(continuation.grade, differences):
         grade = "different"
     reasons = dict.fromkeys((*(r for stage in refused for r in stage.reasons), *continuation.reasons))
     return Rehearsed(
         script=ground.script.name, verdict=grade, as_if=continuation.as_if, reasons=tuple(reasons), stages=stages,
-        cuts=cuts, harm=harm, differences=differences, seconds=ground.seconds,
+        cuts=_resumed_at(lost), harm=harm, differences=differences, seconds=ground.seconds,
         equals_bare=not compare(folder / "bare", folder / "lost"),
     )  # fmt: skip
+
+
+def _within(grade: Grade, differences: tuple[Difference, ...]) -> bool:
+    """Whether the differences are no larger than the grade admits. Rounding grows: the first of it must be small."""
+    if grade == "exact":
+        return not differences
+    if grade == "faithful" and differences:
+        logs = [d for d in differences if "log" in d.file]
+        return all(d.relative is not None and d.relative < ROUNDING for d in logs or differences[:1])
+    return True
+
+
+def _refused_if(stage: StageVerdict, why: str | None) -> StageVerdict:
+    return replace(stage, grade="refused", reasons=(why,)) if why else stage
 
 
 def _stages(scout: Run) -> tuple[StageVerdict, ...]:
@@ -256,6 +292,39 @@ def _last_error(work: Path, folder: Path) -> str:
             lines += file.read_text(errors="replace").splitlines()
     found = [at for at, line in enumerate(lines) if line.startswith("ERROR")]
     return "\n".join(lines[found[0] : found[0] + 3]) if found else "\n".join(lines[-3:])
+
+
+AS_IF = {
+    "never cut": "equal to the run that was never cut",
+    "set up again": "equal to the run cut there and set up again",
+}
+
+MEANING: dict[str, str] = {
+    "exact": "A resumed run continues bit for bit.",
+    "faithful": "A resumed run continues up to rounding.",
+    "statistical": "A resumed run continues the physics, not the numbers.",
+    "refused": "Some stage cannot be cut: an interruption there repeats that stage from its beginning.",
+    "different": "A resumed or checkpointed run came out different. Please report this.",
+}
+
+
+def text(found: Rehearsed) -> str:
+    """The answer for people."""
+    lines = [f"{found.script}: {found.verdict}. {MEANING[found.verdict]}"]
+    for stage in found.stages:
+        cut = f"cut at {', '.join(map(str, stage.steps))}" if stage.steps else "not cut"
+        lines.append(f"  stage {stage.stage}  {stage.command}\n    {stage.grade or 'too short to be cut'}, {cut}")
+        if stage.grade == "exact" and stage.steps:
+            lines[-1] += f"; {AS_IF[stage.as_if]}"
+        lines += [f"    {reason}" for reason in stage.reasons]
+    resumed = ", ".join(f"{step} (stage {stage})" for stage, step in found.cuts)
+    lines.append(f"  lost and resumed at {resumed or 'no step: the script is too short to be cut'}")
+    for title, differences in (("bare and checkpointed", found.harm), ("kept and lost", found.differences)):
+        lines.append(f"  {title}: " + ("the same in every output" if not differences else ""))
+        lines += [f"    {line}" for difference in differences for line in str(difference).splitlines()]
+    if found.equals_bare and found.cuts:
+        lines.append("  bare and lost: the same in every output, as if nothing had happened")
+    return "\n".join(lines)
 
 
 def _beside(program: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas
 
     from lammps_jobs.cluster import Run
+    from lammps_jobs.rehearse import Rehearsed
 
 INK = "#010203"
 """A colour that matplotlib writes and the page replaces by the text colour of its theme."""
@@ -30,8 +31,8 @@ COLOURS = ("#2f7fd6", "#d9822b", "#3aa76d")
 MARKS = {"started": "#3aa76d", "resumed": "#3aa76d", "checkpoint": "#2f7fd6", "notice": "#d9822b", "ended": "#8a8f98"}
 
 
-def write(run: Run, path: Path) -> Path:
-    """Write the page for `run` to `path`, complete or not at all.
+def write(run: Run, path: Path, rehearsed: Rehearsed | None = None) -> Path:
+    """Write the page for `run` to `path`, complete or not at all, with what a rehearsal found.
 
     Raises NotInstalled without the extra `analysis`.
     """
@@ -45,7 +46,7 @@ def write(run: Run, path: Path) -> Path:
         ) from None
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("lammps_jobs").joinpath("report.html.j2").read_text())
-    page = template.render(**_content(run))
+    page = template.render(**_content(run), rehearsed=rehearsed)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     partial.write_text(page)

@@ -22,6 +22,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PermissionDeniedError
 from pydantic import ValidationError
 
+from lammps_jobs import dcd
 from lammps_jobs.errors import Damaged, NoSuchRun, StoreError, TooNew
 from lammps_jobs.models import (
     FORMAT,
@@ -194,6 +195,7 @@ class RunStore:
                 for segment in segments:
                     for chunk in self.read_blob(segment):
                         file.write(chunk)
+            dcd.mend(partial)
             partial.replace(path)
         except OSError as error:
             raise _explained(error, str(path)) from error

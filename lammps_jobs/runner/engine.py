@@ -33,7 +33,7 @@ from lammps_jobs.runner.script import (
 )
 from lammps_jobs.runner.watch import NEVER, Watch
 
-READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule")
+READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule", "shell", "variable")
 REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
 BAROSTAT = re.compile(r"(npt|nph)(/|$)")
 MOST_REHEARSED = 60
@@ -127,7 +127,7 @@ class Engine:
         line = substitute(bare, self._expand, self.watch.log.echo if self.watch else None)
         args = words(line)
         row = COMMANDS.get(args[0])
-        if args[0] in READING:
+        if args[0] in READING or "append" in args:
             self.fetch(args[1:])
         if args[0] in REOPENING:
             self._wait_for_upload()
@@ -172,7 +172,7 @@ class Engine:
         step = self.step()
         self.lmp.close()
         if self.watch and not stopped:
-            self.watch.finish(step)
+            self.watch.finish(step, self.journal.rewritten())
 
     # -- flow control ----------------------------------------------------------------------------
 
@@ -409,6 +409,7 @@ class Engine:
                 folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started,
                 grade=grade, reasons=reasons, affected=affected,
                 as_if="never cut" if boundary or (sorted_now and self.journal.sets_up_alike()) else "set up again",
+                rewritten=self.journal.rewritten(),
             )  # fmt: skip
         if stop:
             raise Stopped

@@ -121,4 +121,6 @@ def of_fix(style: str, words: list[str]) -> Group:
     """What is known of a fix of that style (without accelerator suffix); `words` is its whole command."""
     if style.startswith("ave/") and "ave" in words[7:-1] and words[words.index("ave", 7) + 1] in ("running", "window"):
         return RUNNING
+    if "langevin" in words[4:]:
+        return _BY_NAME["langevin"]
     return _BY_NAME.get(style, UNTESTED)

@@ -197,6 +197,11 @@ class Journal:
                 found.append((entry.words[1], numbers[0], numbers[1], numbers[2]))
         return found
 
+    def rewritten(self) -> frozenset[str]:
+        """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""
+        fixes = [entry.words for entry in self.of("fix") if "overwrite" in entry.words and "file" in entry.words[:-1]]
+        return frozenset(words[words.index("file") + 1] for words in fixes)
+
     def continuation(self) -> tuple[Grade, list[str]]:
         """How true a resume can be, and why it is not better, in words that name the command."""
         grades: list[Grade] = ["exact"]
@@ -223,7 +228,12 @@ class Journal:
             if style not in JOINABLE_DUMPS and "*" not in entry.words[5]:
                 reasons.append(f"dump {entry.words[1]} ({entry.words[3]}) cannot be joined from pieces")
             if entry.words[5].endswith((".gz", ".zst", ".bz2", ".xz")) and "*" not in entry.words[5]:
-                reasons.append(f"dump {entry.words[1]} writes one compressed file")
+                reasons.append(f"dump {entry.words[1]} writes one compressed file; write one a frame (*) instead")
+        for entry in self.of("dump_modify"):
+            if "maxfiles" in entry.words:
+                reasons.append(
+                    f"dump_modify {entry.words[1]} maxfiles removes old files, which a new process cannot know"
+                )
         return reasons
 
     def to_json(self) -> dict[str, Any]:

@@ -152,5 +152,6 @@ BEFORE_BOX: frozenset[str] = frozenset(
 RANDOM_PAIRS: tuple[str, ...] = ("dpd", "edpd", "mdpd", "sdpd", "tdpd", "lubricate", "brownian", "granular", "gran/")
 """Pair styles whose force uses a random stream or the velocities of the moment (their pages say so)."""
 
-JOINABLE_DUMPS: frozenset[str] = frozenset({"atom", "custom", "xyz", "local", "yaml", "grid", "xtc"})
-"""Dump styles whose file is a plain sequence of frames; any style is fine with one file per frame."""
+JOINABLE_DUMPS: frozenset[str] = frozenset({"atom", "custom", "xyz", "extxyz", "local", "yaml", "grid", "xtc", "dcd"})
+"""Dump styles whose file is a sequence of frames (dcd: after a header, lammps_jobs/dcd.py); any style is fine
+with one file per frame."""

@@ -1,12 +1,19 @@
-"""Which bytes each output file gained since the last cut."""
+"""Which bytes each output file gained since the last cut.
+
+A file that a resumed attempt finds open after its set-up goes on where the record ends; one that comes into
+being later is a new one, whatever an earlier attempt had recorded under its name.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lammps_jobs import dcd
 
 SAMPLE = 4096
 COPIED_AT_ONCE = 4 * 1024 * 1024
@@ -25,11 +32,13 @@ class Recorded:
 class Outputs:
     """Watches the working folder; input files that did not change are no outputs.
 
-    `also` names files that lie elsewhere.
+    `also` names files that lie elsewhere, `before` those that an earlier attempt recorded.
     """
 
-    def __init__(self, folder: Path, inputs: list[str], also: dict[str, Path] | None = None) -> None:
-        self.folder, self._also = folder, also or {}
+    def __init__(
+        self, folder: Path, inputs: list[str], also: dict[str, Path] | None = None, before: Iterable[str] = ()
+    ) -> None:
+        self.folder, self._also, self._before = folder, also or {}, frozenset(before)
         self._recorded: dict[str, Recorded] = {}
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
@@ -43,23 +52,32 @@ class Outputs:
         """Take a file that was brought from the record as recorded."""
         self._recorded[name] = _sample(self.folder / name)
 
-    def changes(self, copies: Path) -> list[dict[str, Any]]:
+    def changes(self, copies: Path, rewritten: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
         """What to record now, in the form that the supervisor uploads.
 
-        Short pieces and rewritten files are copied to `copies` at once, since LAMMPS may rewrite
-        them as soon as it goes on; long ones are appended trajectories, read in place later.
+        `rewritten` names files whose content is always the latest only. Short pieces and rewritten files
+        are copied to `copies` at once, since LAMMPS may rewrite them as soon as it goes on; long ones are
+        appended trajectories, read in place later.
         """
         found: list[dict[str, Any]] = []
-        for name in self._walk():
+        names = self._walk()
+        for name in names:
             path = self._path(name)
             status = path.stat()
             old = self._recorded.get(name)
             if old and (status.st_size, status.st_mtime_ns) == (old.size, old.mtime_ns):
                 continue
-            start = old.size if old and _extends(path, status.st_size, old) else 0
-            replaces = bool(old) and start == 0 and (old.size if old else 0) > 0
-            found.append(self._piece(name, (start, status.st_size), replaces=replaces, copy=copies / str(len(found))))
+            goes_on = old is not None and name not in rewritten and _extends(path, status.st_size, old)
+            start = old.size if old and goes_on else 0
+            if goes_on and start == 0 and name in self._before:
+                start = dcd.header_size(path)  # written anew with the first frame after a resume
+            found.append(
+                self._piece(name, (start, status.st_size), replaces=not goes_on, copy=copies / str(len(found)))
+            )
             self._recorded[name] = _sample(path, status.st_size)
+        for name in self._recorded.keys() - names:
+            del self._recorded[name]
+            found.append({"name": name, "remove": True})
         return found
 
     def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> dict[str, Any]:
@@ -94,11 +112,11 @@ def _sample(path: Path, size: int | None = None) -> Recorded:
         head = file.read(min(SAMPLE, size))
         file.seek(max(0, size - SAMPLE))
         tail = file.read(min(SAMPLE, size))
-    return Recorded(size, head, tail, status.st_mtime_ns)
+    return Recorded(size, dcd.without_counts(head), dcd.without_counts(tail), status.st_mtime_ns)
 
 
 def _extends(path: Path, size: int, old: Recorded) -> bool:
-    if size <= old.size:
+    if size < old.size:
         return False
     now = _sample(path, old.size)
     return now.head == old.head and now.tail == old.tail

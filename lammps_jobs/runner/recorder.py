@@ -84,6 +84,9 @@ class Recorder:
     def _with(self, pieces: list[Message]) -> dict[str, OutputFile]:
         outputs = dict(self.outputs)
         for piece in pieces:
+            if piece.get("remove"):
+                outputs.pop(piece["name"], None)
+                continue
             blob = self.store.put_file(Path(piece["source"]), piece["start"], piece["stop"])
             before = () if piece["replace"] else outputs.get(piece["name"], OutputFile()).segments
             outputs[piece["name"]] = OutputFile(segments=(*before, blob) if blob.size else before)

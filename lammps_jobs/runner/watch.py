@@ -29,7 +29,8 @@ class Watch:
         self.log = Stitcher(
             Path(job["raw_log"]), full, folder, job["log"], lmp.flush_buffers, dropping=bool(job["resume"])
         )
-        self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full})
+        before = job["resume"]["outputs"] if job["resume"] else ()
+        self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full}, before)
         self._lock = threading.Condition()
         self._wanted = ""
         self._grace_until = 0.0
@@ -167,10 +168,10 @@ class Watch:
 
     def cut(
         self, folder: Path, state: dict[str, Any], *, boundary: bool, stop: bool, restart_s: float,
-        started: float, grade: str, reasons: list[str], affected: list[str], as_if: str,
+        started: float, grade: str, reasons: list[str], affected: list[str], as_if: str, rewritten: frozenset[str],
     ) -> None:  # fmt: skip
         self._sent += 1
-        changes = self.outputs.changes(folder)
+        changes = self.outputs.changes(folder, rewritten)
         self.link.send(
             event="cut", cut=self._sent, folder=str(folder), state=state, boundary=boundary, stop=stop,
             outputs=changes, step=state["step"], stage=state["stage"], restart_s=restart_s,
@@ -217,8 +218,8 @@ class Watch:
         self.log.drop(False)
         self.link.send(event="failed", file=where[0], line=where[1], command=where[2], **fault)
 
-    def finish(self, step: int) -> None:
+    def finish(self, step: int, rewritten: frozenset[str]) -> None:
         self.log.pump()
         folder = Path(self.job["scratch"]) / "end"
         folder.mkdir()
-        self.link.send(event="finished", step=step, outputs=self.outputs.changes(folder))
+        self.link.send(event="finished", step=step, outputs=self.outputs.changes(folder, rewritten))
