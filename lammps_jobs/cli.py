@@ -269,7 +269,7 @@ def report(name: str, out: Path | None) -> None:
 @click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along.")
 @click.option("--ranks", default=1, show_default=True, help="MPI ranks.")
 @click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
-              help="Cut near these fractions of every run, 1 for its end.  [default: 0.25 0.6 1]")  # fmt: skip
+              help="Cut near these fractions of every run, 1: before the next.  [default: 0.25 0.6 1]")  # fmt: skip
 @click.option("--cuts", default=5, show_default=True, type=click.IntRange(1), help="How many cuts are drawn.")
 @click.option("--steps", type=click.IntRange(1), help="Cap the steps of every run, for a quick answer.")
 @click.option("--limit", type=float, help="Seconds for each side.")

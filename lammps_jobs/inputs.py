@@ -60,8 +60,18 @@ def _follow(name: str, folder: Path, found: dict[str, Path]) -> None:
             _check_inside(args[writes], f"{name}:{number}: {line.strip()}")
         if reads and len(args) > reads and "$" not in args[reads] and "*" not in args[reads]:
             _must_exist(args[reads], folder, found, text, f"{name}:{number}: {line.strip()}")
-        for word in args[1:]:
-            _take(word, folder, found)
+        for at, word in enumerate(args[1:], start=1):
+            if not _is_written(args, at):
+                _take(word, folder, found)
+
+
+def _is_written(args: list[str], at: int) -> bool:
+    """Whether the word names an output: an old file of that name is no input, however large it is."""
+    if args[0] in ("restart", "write_data", "write_restart", "write_dump", "write_coeff", "log"):
+        return True
+    return (args[0] == "dump" and at == WRITES["dump"]) or (
+        args[0] in ("fix", "print") and at > 1 and args[at - 1] in ("file", "append")
+    )
 
 
 def _take(word: str, folder: Path, found: dict[str, Path]) -> None:

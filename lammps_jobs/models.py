@@ -59,11 +59,11 @@ class Checkpoints(Frozen):
 class Rehearsal(Frozen):
     """Cuts that are asked for rather than suffered: the reference for tests of resuming.
 
-    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`. `at` asks for
-    cuts near these fractions of every stage instead, at steps that a real cut would choose; 1 is the
-    stage's end. After a cut the run goes on as if nothing had been (`go on`), or in the same process with LAMMPS's full
-    set-up, which is what a resumed process has to do (`set up again`), or the attempt ends as
-    interrupted (`stop`).
+    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`, and a cut before
+    a stage begins bears that stage's number. `at` asks for cuts near these fractions of every stage
+    instead, at steps that a real cut would choose; 1 is the beginning of the next stage. After a cut the run
+    goes on as if nothing had been (`go on`), or in the same process with LAMMPS's full set-up, which is what
+    a resumed process has to do (`set up again`), or the attempt ends as interrupted (`stop`).
     """
 
     cut_at: tuple[tuple[int, int], ...] = ()

@@ -82,10 +82,10 @@ def rehearse(
 ) -> Rehearsed:
     """Run `script` on all four sides and compare.
 
-    `at`: fractions of every run near which it is cut, 1 for its end; of all these cuts `cuts` are drawn for the
-    sides that set up again. `steps` caps the steps of every `run`. `keep` names a folder for the outputs of
-    all sides. `limit_s` bounds each side. `page`: write the report of the lost run there. `tell` is called with
-    the name of each side before it starts.
+    `at`: fractions of every run near which it is cut, 1 for the beginning of the next; of all these cuts `cuts`
+    are drawn for the sides that set up again. `steps` caps the steps of every `run`. `keep` names a folder for
+    the outputs of all sides. `limit_s` bounds each side. `page`: write the report of the lost run there. `tell`
+    is called with the name of each side before it starts.
     Raises ScriptError when bare LAMMPS rejects the script, TimeoutError after `limit_s`, and what submitting raises.
     """
     with _folder(keep) as folder:

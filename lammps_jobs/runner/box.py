@@ -26,6 +26,10 @@ class Boundary:
             at = len(words) - 1 - words[::-1].index("boundary")
             self.faces = " ".join(word * 2 if len(word) == 1 else word for word in words[at + 1 : at + 4])
 
+    @property
+    def is_periodic(self) -> bool:
+        return set(self.faces) <= {"p", " "}
+
     def shrinks(self, dimension: int) -> int:
         """How many faces of the dimension are shrink-wrapped without a minimum."""
         return self.faces.split()[dimension].count("s")

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.runner import box, resume
-from lammps_jobs.runner.cuts import HUNTED, Choice, Strides, choose
 from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
 from lammps_jobs.runner.ranks import Ranks
+from lammps_jobs.runner.runs import Runs
 from lammps_jobs.runner.script import (
     Position,
     RunCommand,
@@ -31,13 +31,12 @@ from lammps_jobs.runner.script import (
     without_comment,
     words,
 )
-from lammps_jobs.runner.watch import NEVER, Watch
+from lammps_jobs.runner.watch import Watch
 
 READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule", "shell", "variable")
 REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
 BAROSTAT = re.compile(r"(npt|nph)(/|$)")
-MOST_REHEARSED = 60
-OWN_HALT, OWN_STEP, OWN_DUE, OWN_BRANCH = "ljx_halt", "ljx_at", "ljx_due", "ljx_branch"
+OWN_BRANCH = "ljx_branch"
 
 
 class Stopped(Exception):
@@ -58,8 +57,8 @@ class Engine:
         self.watch = Watch(self.lmp, job, self.folder) if ranks.me == 0 else None
         self.stage = 0
         self.cuts = 0
-        self.ran = False
-        self.halt_stride = 0
+        self.ran = self.at_boundary = False
+        self.runs = Runs(self)
         self.boundary = box.Boundary()
         self.edges: box.Edges = [None] * 3
         self.where = ("", 0, "")
@@ -97,10 +96,27 @@ class Engine:
             if self.position.seeking:
                 self._seek(text)
                 continue
+            self._before_stage(file, number, text)
             self.at(file, number, text)
             if self.watch:
                 self.watch.log.echo(text)
             self._command(text)
+
+    def _before_stage(self, file: str, number: int, text: str) -> None:
+        """Just before a stage is the truest place for a checkpoint: LAMMPS sets everything up there anyway.
+
+        Not at the end of the one before: what the script does in between, it may do with values of the moment.
+        """
+        row = COMMANDS.get((words(without_comment(text)) or [""])[0]) if self.stage else None
+        if row is None or row.effect not in ("RUN", "UNCUT"):
+            return
+        if self.at_boundary:  # resumed right here
+            self.at_boundary = False
+            return
+        decision = self.ask("decide_at_boundary", self.stage + 1, self.step())
+        if decision != "go on":
+            self.where = (file, number, text)
+            self.cut(None, boundary=True, stop=decision == "stop", sorted_now=False)
 
     def at(self, file: str, number: int, text: str) -> None:
         self.where = (file, number, text)
@@ -130,6 +146,7 @@ class Engine:
         if args[0] in READING or "append" in args:
             self.fetch(args[1:])
         if args[0] in REOPENING:
+            self.flush()
             self._wait_for_upload()
         if row and row.effect == "FLOW":
             getattr(self, f"_{args[0]}")(args, line)
@@ -147,7 +164,7 @@ class Engine:
             self.journal.record(args, self._pinned(args, line))
             self._note_box(args)
             if args[0] == "clear":
-                self.halt_stride, self.ran, self.boundary = 0, False, box.Boundary()
+                self.runs.halt_stride, self.ran, self.boundary = 0, False, box.Boundary()
 
     def _note_box(self, args: list[str]) -> None:
         if args[0] in ("boundary", "change_box"):
@@ -170,6 +187,7 @@ class Engine:
     def finish(self, *, stopped: bool) -> None:
         """Close LAMMPS, which flushes its files, then report them."""
         step = self.step()
+        self.flush()
         self.lmp.close()
         if self.watch and not stopped:
             self.watch.finish(step, self.journal.rewritten())
@@ -234,7 +252,6 @@ class Engine:
         self.ran = True
         if self.watch:
             self.watch.end(cut=False)
-        self._boundary()
 
     def _next_stage(self, refused: list[str]) -> None:
         self.stage += 1
@@ -256,8 +273,7 @@ class Engine:
             self._whole(line, command.last - command.first, why_not)
             return
         self._next_stage([])
-        self.define_halt(command)
-        self.pieces(command, line, continues=False)
+        self.runs.work_off(command, line, continues=False)
 
     def _uncuttable(self, command: RunCommand) -> list[str]:
         reasons = self.journal.uncuttable_because()
@@ -267,115 +283,11 @@ class Engine:
             reasons.append("run ... every is one piece")
         if any(entry.words[1].startswith("respa") for entry in self.journal.of("run_style")):
             reasons.append("run_style respa cannot go on without a new set-up")
-        if not command.pre and self.ran and not self.halt_stride:
+        if not command.pre and self.ran and not self.runs.halt_stride:
             reasons.append("run ... pre no")
         return reasons
 
-    def define_halt(self, command: RunCommand) -> None:
-        """A fix that stops the run at the step that rank 0 writes into an internal variable."""
-        stride = self.strides().check
-        if stride == self.halt_stride or (not command.pre and self.ran):
-            return
-        due = f"step>=v_{OWN_STEP}"
-        if not self.strides().has_thermo(stride):
-            # the row that a continued run prints needs energy and virial of the step of the cut
-            due = f"({due})||((c_thermo_pe+c_thermo_press>1e300)&&0)"
-        if not self.lmp.has_id("variable", OWN_STEP):
-            self.lmp.command(f"variable {OWN_STEP} internal {NEVER}")
-        self.lmp.command(f'variable {OWN_DUE} equal "{due}"')
-        self.lmp.command(f"fix {OWN_HALT} all halt {stride} v_{OWN_DUE} > 0.5 error continue message no")
-        self.halt_stride = stride
-
-    def strides(self) -> Strides:
-        return Strides(self.journal.thermo_every(), tuple(self.journal.windows()))
-
-    def _thermo_style(self) -> str:
-        styles = self.journal.of("thermo_style")
-        style = styles[-1].words[1] if styles else "one"
-        modified = " ".join(" ".join(entry.words) for entry in self.journal.of("thermo_modify"))
-        if "line multi" in modified or style == "multi":
-            return "multi"
-        return "yaml" if style == "yaml" or "line yaml" in modified else "row"
-
-    def pieces(self, command: RunCommand, line: str, *, continues: bool) -> None:
-        """Work a `run` off in as many pieces as cuts are asked for; `line` is the command for all that is left."""
-        set_up = command.pre and not continues
-        style, strides = self._thermo_style(), self.strides()
-        sort_every = 0 if self.journal.thermo_reads_fixes() else self.journal.sort_every
-        while True:
-            before = self.step()
-            planned = self._plan(command, before, sort_every, set_up=set_up or not self.ran)
-            small = bool(planned and planned.step % self.halt_stride)
-            if planned and small:
-                line = command.rest(steps=planned.step - before, set_up=set_up)
-            if self.watch:
-                self.watch.begin(
-                    before, command.last, self.stage, cuttable=strides, style=style,
-                    skip_first_row=continues, planned=planned, hold=small, sort_every=sort_every,
-                )  # fmt: skip
-            sort_due = self._sort_due()
-            self.lmp.command(line)
-            self.ran = True
-            step = self.step()
-            decision, hunt = self._ask_decision(step)
-            if self.watch:
-                self.watch.end(cut=decision != "go on", drop_last_row=small and not strides.has_thermo(step))
-            if decision == "go on":
-                break
-            self.lmp.set_internal_variable(OWN_STEP, NEVER)
-            sorted_now = self._hunt(command, style) if hunt else small and self._sort_due() != sort_due
-            self._cut(command, boundary=False, stop=decision == "stop", sorted_now=sorted_now)
-            set_up = bool(planned and self.job["after_cut"] == "set up again")
-            line = command.rest(steps=command.last - self.step(), set_up=set_up)
-            continues = True
-        self._boundary()
-
-    def _ask_decision(self, step: int) -> tuple[str, bool]:
-        what, hunt = self.ask("decide", step)
-        return what, hunt
-
-    def _sort_due(self) -> int:
-        """The timestep from which on the next rebuild of neighbour lists sorts the atoms, too."""
-        return int(self.lmp.extract_global("nextsort"))
-
-    def _hunt(self, command: RunCommand, style: str) -> bool:
-        """Go on to the very step at which atoms are sorted; False when it did not come."""
-        due, strides = self._sort_due(), self.strides()
-        while self._sort_due() == due and self.step() < due + HUNTED:
-            steps = max(1, due - 1 - self.step())
-            if self.watch:
-                self.watch.begin(self.step(), command.last, self.stage, cuttable=None, style=style,
-                                 skip_first_row=True, hold=True)  # fmt: skip
-            self.lmp.command(command.rest(steps=steps, set_up=False, quiet=True))
-            if self.watch:
-                self.watch.end(cut=True, drop_last_row=not strides.has_thermo(self.step()))
-        return self._sort_due() != due
-
-    def _plan(self, command: RunCommand, step: int, sort_every: int, *, set_up: bool) -> Choice | None:
-        """The next cut that a rehearsal asks for inside this run."""
-        steps = [cut for stage, cut in self.planned if stage == self.stage and step < cut < command.last]
-        choice = Choice(steps[0]) if steps else self._plan_near(command, step, sort_every, set_up)
-        if choice and not choice.step % self.halt_stride:
-            self.lmp.set_internal_variable(OWN_STEP, float(choice.step))
-        return choice
-
-    def _plan_near(self, command: RunCommand, step: int, sort_every: int, set_up: bool) -> Choice | None:
-        span = command.last - command.first
-        wished = [command.first + int(share * span) for share in self.job["at"] if share < 1]
-        due = (step // sort_every + 1) * sort_every if set_up and sort_every else self._sort_due()
-        sort = (due, sort_every) if sort_every else None
-        for wish in wished:
-            if wish >= step and self.cuts < MOST_REHEARSED:
-                return choose(self.strides(), wish, command.last, int(0.3 * span), sort)
-        return None
-
-    def _boundary(self) -> None:
-        """Between two stages: the cheapest and truest place for a checkpoint."""
-        decision = self.ask("decide_at_boundary")
-        if decision != "go on":
-            self._cut(None, boundary=True, stop=decision == "stop", sorted_now=False)
-
-    def _cut(self, command: RunCommand | None, *, boundary: bool, stop: bool, sorted_now: bool) -> None:
+    def cut(self, command: RunCommand | None, *, boundary: bool, stop: bool, sorted_now: bool) -> None:
         """Write everything needed to continue, and hand it to the supervisor."""
         started = time.monotonic()
         self._wait_for_upload()
@@ -385,34 +297,46 @@ class Engine:
             folder.mkdir()
             self.watch.log.drop(True)
         self.ranks.wait()
-        self.lmp.command(f"write_restart {folder}/restart.% noinit")
+        self.lmp.command(f"write_restart {folder}/restart{'' if self._in_one_file() else '.%'} noinit")
         restart_s = time.monotonic() - started
-        self.lmp.flush_buffers()
-        ctypes.CDLL(None).fflush(None)
+        self.flush()
         self.ranks.wait()
         if self.watch:
             self.watch.log.drop(False)
             state = {
                 "journal": self.journal.to_json(),
-                "position": self.position.to_json(),
+                "position": self.position.to_json(back=boundary),
                 "where": self.where,
                 "stage": self.stage,
                 "step": self.step(),
                 "run": vars(command) if command else None,
-                "halt_stride": self.halt_stride,
+                "halt_stride": self.runs.halt_stride,
                 "box": [self.boundary.faces, self.edges],
                 "echoes": self.watch.log.echoes,
             }
-            affected = [] if boundary else list(self.strides().open_at(self.step()))
+            affected = [] if boundary else list(self.runs.strides().open_at(self.step()))
             grade, reasons = self.journal.continuation()
+            if self.lmp.extract_setting("triclinic"):
+                grade = "faithful" if grade == "exact" else grade
+                reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
             self.watch.cut(
-                folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started,
-                grade=grade, reasons=reasons, affected=affected,
+                folder, state, stage=self.stage + boundary, boundary=boundary, stop=stop,
+                restart_s=restart_s, started=started, grade=grade, reasons=reasons, affected=affected,
                 as_if="never cut" if boundary or (sorted_now and self.journal.sets_up_alike()) else "set up again",
                 rewritten=self.journal.rewritten(),
             )  # fmt: skip
         if stop:
             raise Stopped
+
+    def _in_one_file(self) -> bool:
+        """Whether one restart file serves. Several ranks keep the order of their atoms only in one file each, and
+        from one file LAMMPS drops atoms that have left a box with open faces since its last rebuild."""
+        return self.ranks.size == 1 and self.boundary.is_periodic
+
+    def flush(self) -> None:
+        """Bring everything that LAMMPS has written to its files. (A library closes an xtc dump without it.)"""
+        self.lmp.flush_buffers()
+        ctypes.CDLL(None).fflush(None)
 
     def _wait_for_upload(self) -> None:
         """Files are about to be reopened: what was cut before must have been read from them."""

@@ -211,6 +211,10 @@ class Journal:
             if known.grade != "exact":
                 grades.append(known.grade)
                 reasons.append(f"fix {entry.words[1]} ({entry.words[3]}): {known.why}")
+        for entry in self.of("compute"):
+            if entry.words[3] == "chunk/atom" and "units reduced" in " ".join(entry.words):
+                grades.append("faithful")
+                reasons.append(f"compute {entry.words[1]} (chunk/atom): units reduced rounds positions at every use")
         for entry in self.of("pair_style"):
             if any(_plain(word).startswith(RANDOM_PAIRS) for word in entry.words[1:]):
                 grades.append("statistical")

@@ -54,6 +54,7 @@ COMMANDS: dict[str, Row] = {
     "boundary": Row("RESTART", "read_restart: boundary"),
     "atom_style": Row("RESTART", "read_restart: atom style"),
     "atom_modify": Row("RESTART", "read_restart: id, map and sort"),
+    "box": Row("KEEP", "box"),
     "newton": Row("KEEP", "newton"),
     "processors": Row("KEEP", "processors"),
     "package": Row("KEEP", "package", cumulative=True),
@@ -145,7 +146,7 @@ COMMANDS: dict[str, Row] = {
 }
 
 BEFORE_BOX: frozenset[str] = frozenset(
-    {"units", "dimension", "newton", "processors", "package", "suffix", "plugin", "variable", "log", "echo"}
+    {"units", "dimension", "box", "newton", "processors", "package", "suffix", "plugin", "variable", "log", "echo"}
 )
 """Commands to issue again before `read_restart`: most of them LAMMPS takes only before the box exists."""
 

@@ -40,6 +40,7 @@ class Outputs:
     ) -> None:
         self.folder, self._also, self._before = folder, also or {}, frozenset(before)
         self._recorded: dict[str, Recorded] = {}
+        self._untouched = set(inputs)
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
 
@@ -67,7 +68,9 @@ class Outputs:
             old = self._recorded.get(name)
             if old and (status.st_size, status.st_mtime_ns) == (old.size, old.mtime_ns):
                 continue
-            goes_on = old is not None and name not in rewritten and _extends(path, status.st_size, old)
+            whole = name in rewritten or name in self._untouched  # an input that is written to becomes an output
+            self._untouched.discard(name)
+            goes_on = old is not None and not whole and _extends(path, status.st_size, old)
             start = old.size if old and goes_on else 0
             if goes_on and start == 0 and name in self._before:
                 start = dcd.header_size(path)  # written anew with the first frame after a resume

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.runner import box
 from lammps_jobs.runner.journal import Entry, Journal
+from lammps_jobs.runner.runs import set_up_again
 from lammps_jobs.runner.script import Position, RunCommand
 
 if TYPE_CHECKING:
@@ -48,14 +49,16 @@ def resume(engine: Engine) -> None:
     engine.journal = journal
     engine.position = Position.from_json(engine.folder, state["position"])
     command = RunCommand(**state["run"]) if state["run"] else None
-    _set_up_again(engine, command, since)
+    engine.at_boundary = command is None
+    set_up_again(engine, command)
+    _must_be_taken_up(engine, since)
     if engine.watch:
         engine.watch.log.echoes = state["echoes"]
         engine.watch.log.drop(False)
         engine.watch.resumed(engine.step(), engine.stage)
     if command:
         line = command.rest(steps=command.last - engine.step(), set_up=False)
-        engine.pieces(command, line, continues=True)
+        engine.runs.work_off(command, line, continues=True)
 
 
 def _again(engine: Engine, entry: Entry) -> None:
@@ -76,19 +79,31 @@ def _again(engine: Engine, entry: Entry) -> None:
         engine.lmp.command(f"next {entry.key}")
 
 
-def _set_up_again(engine: Engine, command: RunCommand | None, since: int) -> None:
-    """LAMMPS's set-up at the step of the cut. What it writes there was written before the cut."""
-    if command:
-        engine.define_halt(RunCommand(0, 0, 0, 0))
-        engine.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
-    elif engine.journal.of("dump") or engine.journal.of("fix"):
-        engine.lmp.command("run 0 post no")
-    engine.ran = True
-    engine.lmp.flush_buffers()
-    ctypes.CDLL(None).fflush(None)
-    engine.ranks.wait()
+def _must_be_taken_up(engine: Engine, since: int) -> None:
+    """Raise CannotContinue when LAMMPS says that something in the restart file found nobody to belong to."""
     if engine.watch:
-        unused = engine.watch.log.said("^Unused restart file", since)
-        if unused:
-            raise CannotContinue(f"LAMMPS could not give back what the checkpoint holds: {unused[0]}")
-        engine.watch.outputs.forget_new_bytes()
+        lost = _unused(engine.watch.log.said("restart file|^  fix style", since))
+        missed = [f"fix {name} ({style})" for style, name in lost if not _is_made_again(engine.journal, name)]
+        if missed:
+            raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(missed)}")
+
+
+def _unused(said: list[str]) -> list[tuple[str, str]]:
+    """Styles and IDs of the fixes that LAMMPS lists below "Unused restart file ... fix info"."""
+    found, listed = [], False
+    for line in said:
+        fix = re.match(r"  fix style: (\S+), fix ID: (\S+)", line)
+        if not fix:
+            listed = line.startswith("Unused restart file")
+        elif listed:
+            found.append((fix[1], fix[2]))
+    return found
+
+
+def _is_made_again(journal: Journal, fix: str) -> bool:
+    """Whether the state of that internal fix is computed anew anyway: chunks, unless assigned once for all."""
+    owner = fix.removesuffix("_COMPUTE_STORE")
+    return any(
+        entry.words[3] == "chunk/atom" and "ids once" not in entry.text
+        for entry in journal.of("compute") if entry.words[1] == owner
+    )  # fmt: skip

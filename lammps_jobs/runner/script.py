@@ -77,9 +77,13 @@ class Position:
         frame.next = 0
         self.seeking = label
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, *, back: bool = False) -> dict[str, Any]:
+        """With `back`, the position before the line that `advance` gave last."""
+        frames = [frame.to_json() for frame in self.frames]
+        if back:
+            frames[-1]["next"] -= 1
         return {
-            "frames": [frame.to_json() for frame in self.frames],
+            "frames": frames,
             "seeking": self.seeking,
             "skip_next_jump": self.skip_next_jump,
         }

@@ -120,9 +120,10 @@ class Watch:
             rehearsed = self._planned and self.job["after_cut"] == "stop"
             return "stop" if rehearsed or self._wanted == "stop" else "checkpoint", choice.hunt
 
-    def decide_at_boundary(self) -> str:
+    def decide_at_boundary(self, stage: int, step: int) -> str:
+        """What to do before `stage` begins at `step`."""
         with self._lock:
-            planned = [self._stage, self._step.value] in self.job["cut_at"] or 1.0 in self.job["at"]
+            planned = [stage, step] in self.job["cut_at"] or 1.0 in self.job["at"]
             if self._wanted == "stop" or (planned and self.job["after_cut"] == "stop"):
                 return "stop"
             since = time.monotonic() - self._last_checkpoint
@@ -167,14 +168,14 @@ class Watch:
     # -- cuts and resumes ------------------------------------------------------------------------
 
     def cut(
-        self, folder: Path, state: dict[str, Any], *, boundary: bool, stop: bool, restart_s: float,
+        self, folder: Path, state: dict[str, Any], *, stage: int, boundary: bool, stop: bool, restart_s: float,
         started: float, grade: str, reasons: list[str], affected: list[str], as_if: str, rewritten: frozenset[str],
     ) -> None:  # fmt: skip
         self._sent += 1
         changes = self.outputs.changes(folder, rewritten)
         self.link.send(
             event="cut", cut=self._sent, folder=str(folder), state=state, boundary=boundary, stop=stop,
-            outputs=changes, step=state["step"], stage=state["stage"], restart_s=restart_s,
+            outputs=changes, step=state["step"], stage=stage, restart_s=restart_s,
             cut_s=time.monotonic() - started, grade=grade, reasons=reasons, affected=affected, as_if=as_if,
         )  # fmt: skip
         with self._lock:

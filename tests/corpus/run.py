@@ -34,8 +34,10 @@ def one(script: Path, args: argparse.Namespace, ranks: int) -> dict[str, Any]:
     record: dict[str, Any] = {"script": f"{script.parent.name}/{script.name}", "ranks": ranks}
     with tempfile.TemporaryDirectory(prefix="corpus-", ignore_cleanup_errors=True) as folder:
         try:
-            found = rehearse(script, resources=Resources(ranks=ranks), limit_s=args.limit, cuts=args.cuts,
-                             seed=args.seed, keep=Path(folder) / "sides", at=tuple(args.at))  # fmt: skip
+            found = rehearse(
+                script, resources=Resources(ranks=ranks), limit_s=args.limit, cuts=args.cuts, seed=args.seed,
+                steps=args.steps, keep=Path(folder) / "sides", at=tuple(args.at),
+            )  # fmt: skip
         except ScriptError as error:
             return {**record, "outcome": "bare fails", "why": error.where.splitlines()[:1]}
         except TimeoutError:
@@ -93,6 +95,7 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=5)
     parser.add_argument("--at", nargs="*", type=float, default=[0.25, 0.6, 1.0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="cap the steps of every run, to get through many scripts")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, help="records as JSON")
     parser.add_argument("--table", type=Path, help="the page of grades")
