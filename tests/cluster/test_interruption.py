@@ -81,7 +81,7 @@ def test_log_and_thermo_of_a_running_run_reach_to_the_present(cluster, script):
     assert not run.record.checkpoint_seqs()
     run.interrupt()
     state = run.wait(WAIT_S)
-    assert run.thermo()["Step"].max() == state.checkpoint_step
+    assert run.thermo()["Step"].max() == state.checkpoint_step // 50 * 50
     run.resume()
     wait_until(lambda: run.thermo()["Step"].max() > state.checkpoint_step, run)
     steps = list(run.thermo()["Step"])
