@@ -205,8 +205,8 @@ class Engine:
 
     def _next(self, args: list[str], line: str) -> None:
         self.lmp.command(line)
-        exhausted = not self.lmp.has_id("variable", args[1])
-        self.position.skip_next_jump = self.position.skip_next_jump or exhausted
+        exhausted = {name for name in args[1:] if not self.lmp.has_id("variable", name)}
+        self.position.skip_next_jump = self.position.skip_next_jump or bool(exhausted)
         self.journal.next(args[1:], exhausted)
 
     def _if(self, args: list[str], line: str) -> None:
@@ -330,8 +330,8 @@ class Engine:
 
     def _in_one_file(self) -> bool:
         """Whether one restart file serves. Several ranks keep the order of their atoms only in one file each, and
-        from one file LAMMPS drops atoms that have left a box with open faces since its last rebuild."""
-        return self.ranks.size == 1 and self.boundary.is_periodic
+        from one file LAMMPS drops atoms that have left an open or a tilted box since its last rebuild."""
+        return self.ranks.size == 1 and self.boundary.is_periodic and not self.lmp.extract_setting("triclinic")
 
     def flush(self) -> None:
         """Bring everything that LAMMPS has written to its files. (A library closes an xtc dump without it.)"""

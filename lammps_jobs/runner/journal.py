@@ -151,10 +151,9 @@ class Journal:
         elif not (exists and style in LISTS):
             self._replace(Entry("variable", name, text, words))
 
-    def next(self, names: list[str], exhausted: bool) -> None:
-        """A `next` command went through: lists moved on, or were deleted as exhausted."""
-        if exhausted:
-            self._remove(lambda entry: entry.command == "variable" and entry.key in names)
+    def next(self, names: list[str], exhausted: set[str]) -> None:
+        """A `next` command went through: lists moved on, and the `exhausted` ones were deleted."""
+        self._remove(lambda entry: entry.command == "variable" and entry.key in exhausted)
         for entry in self.entries:
             if entry.command == "variable" and entry.key in names:
                 entry.nexts += 1

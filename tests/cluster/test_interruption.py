@@ -39,7 +39,7 @@ def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluste
     assert any(event.kind == "notice" and "120 s" in event.text for event in run.events)
     monkeypatch.delenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
     run.resume()
-    wait_until(lambda: run.progress.step > state.checkpoint_step, run)
+    wait_until(lambda: bool(run.progress and run.progress.step > state.checkpoint_step), run)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
