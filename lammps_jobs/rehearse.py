@@ -23,7 +23,7 @@ from typing import Literal
 from lammps_jobs.cluster import Cluster, Run, Values
 from lammps_jobs.compare import Difference, compare
 from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError
-from lammps_jobs.inputs import gather
+from lammps_jobs.inputs import depth_of, gather
 from lammps_jobs.models import GRADES, Checkpoints, Continuation, Event, Grade, Rehearsal, Resources
 
 AT = (0.25, 0.6, 1.0)
@@ -117,7 +117,8 @@ class _Ground:
         self.variables = {k: (str(v),) if isinstance(v, str | float | int) else tuple(map(str, v))
                           for k, v in variables.items()}  # fmt: skip
         files = gather(script, inputs, self.variables)
-        self.source = folder / "source"
+        self.source = folder / "source" / "/".join("d" * depth_of(files))
+        self.source.mkdir(parents=True)
         for name, file in files.items():
             (self.source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, self.source / name)
@@ -131,8 +132,8 @@ class _Ground:
 
     def bare(self) -> None:
         """Plain `lmp` in a folder of its own."""
-        work = self.folder / "bare"
-        shutil.copytree(self.source, work)
+        shutil.copytree(self.folder / "source", self.folder / "tree")
+        work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
         command = [_beside("lmp"), "-in", self.script.name, "-screen", "none"]
         for name, values in self.variables.items():
             command += ["-var", name, *values]
@@ -151,13 +152,15 @@ class _Ground:
                 then="Mend the script first: lmp -in " + self.script.name,
             )  # fmt: skip
         self._forget_inputs(work)
+        work.rename(self.folder / "bare")
 
     def side(self, name: str, rehearsal: Rehearsal) -> Run:
         """Our own run, resumed as often as it stops, its outputs under `name`."""
         started = time.monotonic()
+        beside = [self.source / file for file in self.inputs if not file.startswith("..")]
         run = self.cluster.submit(
-            self.script, inputs=[self.source / file for file in self.inputs], name=name, variables=self.variables,
-            resources=self.resources, checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), rehearsal=rehearsal,
+            self.script, inputs=beside, name=name, variables=self.variables, resources=self.resources,
+            checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), rehearsal=rehearsal,
         )  # fmt: skip
         try:
             while True:
@@ -203,7 +206,7 @@ def _resumed_at(run: Run) -> tuple[tuple[int, int], ...]:
 
 
 def _judge(ground: _Ground, scout: Run, lost: Run) -> Rehearsed:
-    folder, continuation = ground.folder, lost.status.continuation
+    folder, continuation = ground.folder, weakest_of(lost)
     harm = tuple(compare(folder / "bare", folder / "checkpointed"))
     differences = tuple(compare(folder / "kept", folder / "lost"))
     unusable = {event.stage: event.text for run in (scout, lost) for event in run.events if event.kind == "unusable"}
@@ -218,6 +221,11 @@ def _judge(ground: _Ground, scout: Run, lost: Run) -> Rehearsed:
         cuts=_resumed_at(lost), harm=harm, differences=differences, seconds=ground.seconds,
         equals_bare=not compare(folder / "bare", folder / "lost"),
     )  # fmt: skip
+
+
+def weakest_of(run: Run) -> Continuation:
+    """The grade that the run claims for itself."""
+    return run.status.continuation
 
 
 def _within(grade: Grade, differences: tuple[Difference, ...]) -> bool:
@@ -351,5 +359,5 @@ def _folder(keep: str | Path | None) -> Iterator[Path]:
     try:
         yield folder.resolve()
     finally:
-        for rest in ("source", "store"):
+        for rest in ("source", "store", "tree"):
             shutil.rmtree(folder / rest, ignore_errors=True)

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from lammps_jobs.models import GRADES
 from lammps_jobs.runner import box, resume
 from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
@@ -312,13 +313,13 @@ class Engine:
                 "run": vars(command) if command else None,
                 "halt_stride": self.runs.halt_stride,
                 "box": [self.boundary.faces, self.edges],
+                "grid": list((self.lmp.extract_global("procgrid") or [])[:3]),
                 "echoes": self.watch.log.echoes,
             }
             affected = [] if boundary else list(self.runs.strides().open_at(self.step()))
             grade, reasons = self.journal.continuation()
-            if self.lmp.extract_setting("triclinic"):
-                grade = "faithful" if grade == "exact" else grade
-                reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
+            rounds = self._rounding()
+            grade, reasons = max(grade, "faithful" if rounds else "exact", key=GRADES.index), reasons + rounds
             self.watch.cut(
                 folder, state, stage=self.stage + boundary, boundary=boundary, stop=stop,
                 restart_s=restart_s, started=started, grade=grade, reasons=reasons, affected=affected,
@@ -332,6 +333,17 @@ class Engine:
         """Whether one restart file serves. Several ranks keep the order of their atoms only in one file each, and
         from one file LAMMPS drops atoms that have left an open or a tilted box since its last rebuild."""
         return self.ranks.size == 1 and self.boundary.is_periodic and not self.lmp.extract_setting("triclinic")
+
+    def _rounding(self) -> list[str]:
+        """What besides fixes and force field makes a resume faithful rather than exact."""
+        reasons = []
+        if self.lmp.extract_setting("triclinic"):
+            reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
+        if self.ranks.size > 1 and (
+            self.journal.balanced or any(e.words[3] == "balance" for e in self.journal.of("fix"))
+        ):
+            reasons.append("balance: a new process divides the box among its ranks evenly again")
+        return reasons
 
     def flush(self) -> None:
         """Bring everything that LAMMPS has written to its files. (A library closes an xtc dump without it.)"""

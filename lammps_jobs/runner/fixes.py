@@ -36,7 +36,7 @@ GROUPS: tuple[Group, ...] = (
         addforce addtorque aveforce setforce setforce/spin efield efield/tip4p efield/lepton enforce2d freeze gravity
         indent drag lineforce planeforce momentum momentum/chunk spring viscous viscous/sphere damping/cundall heat
         ehex add/heat accelerate/cos oneway rhok numdiff numdiff/virial sph sph/stationary store/force balance
-        box/relax electron/stopping electron/stopping/fit restrain press/berendsen
+        box/relax temp/rescale/eff electron/stopping electron/stopping/fit restrain press/berendsen
         wall/lj93 wall/lj126 wall/lj1043 wall/colloid wall/harmonic wall/lepton wall/morse wall/table wall/reflect
         wall/region wall/ees wall/region/ees wall/body/polygon wall/body/polyhedron
         shake rattle filter/corotate drude drude/transform/direct drude/transform/inverse

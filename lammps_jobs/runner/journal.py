@@ -35,6 +35,8 @@ class Entry:
 class Journal:
     entries: list[Entry] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    balanced: bool = False
+    """Whether a `balance` command divided the box unevenly among the ranks."""
     sort_every: int = 1000
     """Timesteps between two sorts of the atoms (page `atom_modify`); 0 when they are not sorted."""
 
@@ -47,6 +49,8 @@ class Journal:
         if row is None:
             self.unknown.append(command)
             self._append(Entry(command, text, text, words))
+        elif command == "balance":
+            self.balanced = True
         elif command == "atom_modify":
             self._atom_modify(words)
         elif row.effect == "OBJECT":
@@ -80,7 +84,7 @@ class Journal:
             self.sort_every = 0
 
     def _clear(self, words: list[str], text: str) -> None:
-        self.sort_every = 1000
+        self.balanced, self.sort_every = False, 1000
         self.entries = [e for e in self.entries if e.command in ("variable", "log", "echo")]
 
     def _style(self, words: list[str], text: str) -> None:
@@ -196,6 +200,11 @@ class Journal:
                 found.append((entry.words[1], numbers[0], numbers[1], numbers[2]))
         return found
 
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the box may be divided among the ranks in another way than a new process would."""
+        return self.balanced or any(entry.words[3] == "balance" for entry in self.of("fix"))
+
     def rewritten(self) -> frozenset[str]:
         """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""
         fixes = [entry.words for entry in self.of("fix") if "overwrite" in entry.words and "file" in entry.words[:-1]]
@@ -244,7 +253,9 @@ class Journal:
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Journal:
-        return cls([Entry(**e) for e in state["entries"]], list(state["unknown"]), state["sort_every"])
+        return cls(
+            [Entry(**e) for e in state["entries"]], list(state["unknown"]), state["balanced"], state["sort_every"]
+        )
 
 
 def _plain(style: str) -> str:

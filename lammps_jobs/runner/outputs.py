@@ -78,7 +78,7 @@ class Outputs:
                 self._piece(name, (start, status.st_size), replaces=not goes_on, copy=copies / str(len(found)))
             )
             self._recorded[name] = _sample(path, status.st_size)
-        for name in self._recorded.keys() - names:
+        for name in self._recorded.keys() - names - self._untouched:
             del self._recorded[name]
             found.append({"name": name, "remove": True})
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ def resume(engine: Engine) -> None:
         engine.watch.log.drop(True)
     for entry in journal.before_box():
         _again(engine, entry)
+    grid = state["grid"]
+    if math.prod(grid) == engine.ranks.size > 1:  # or LAMMPS chooses by the shape that the box has by now
+        engine.lmp.command(f"processors {' '.join(map(str, grid))}")
     since = engine.watch.log.raw_size if engine.watch else 0
     engine.lmp.command(f"read_restart {given['restart']}")
     faces, engine.edges = state["box"]

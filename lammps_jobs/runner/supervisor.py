@@ -27,6 +27,7 @@ from lammps_jobs.errors import (
     LammpsJobsError,
     ScriptError,
 )
+from lammps_jobs.inputs import depth_of
 from lammps_jobs.models import FULL_LOG, Attempt, AttemptEnd, Checkpoint, Continuation, Event, Outcome, Progress, now
 from lammps_jobs.runner.link import Message
 from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
@@ -58,7 +59,7 @@ class Supervisor:
         self.spec = store.submission().spec
         self.number = self._claim(scratch)
         self.scratch = scratch / f"attempt-{self.number}"
-        self.folder = self.scratch / "work"
+        self.folder = self.scratch / "work" / "/".join("d" * depth_of(self.spec.inputs))
         self.inbox: queue.Queue[Message] = queue.Queue()
         self._in_time = True
         self.progress = Progress(attempt=self.number, step=0, target=0, stage=0)
@@ -179,7 +180,7 @@ class Supervisor:
             "lammps_args": [],
             "scratch": str(self.scratch),
             "where": str(self.scratch / "where"),
-            "socket": "../engine.sock",  # from the working folder: socket paths must be short
+            "socket": os.path.relpath(self.scratch / "engine.sock", self.folder),  # socket paths must be short
             "every_s": spec.checkpoints.every_s,
             "cut_at": self._cuts_to_come(checkpoint),
             "uncut": self.uncut,

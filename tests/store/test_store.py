@@ -31,7 +31,8 @@ def cut(record: RunStore, folder: Path, step: int, *, boundary: bool = False) ->
     piece = {"name": "out", "replace": False, "source": str(folder / "0"), "start": 0,
              "stop": (folder / "0").stat().st_size}  # fmt: skip
     return {"cut": step, "folder": str(folder), "state": {"step": step}, "step": step, "stage": 1, "boundary": boundary,
-            "outputs": [piece], "grade": "exact", "as_if": "set up again", "reasons": [], "affected": [], "cut_s": 0.0, "restart_s": 0.0}  # fmt: skip
+            "outputs": [piece], "grade": "exact", "as_if": "set up again", "reasons": [], "affected": [],
+            "cut_s": 0.0, "restart_s": 0.0}  # fmt: skip
 
 
 def test_of_many_writers_one_claims(record):
