@@ -20,7 +20,7 @@ demo: $(READY) ## run the polymer, take its machine away, resume, compare, write
 	$(BIN)/python examples/demo.py
 
 test: $(READY) ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 bench: $(READY) ## measure against bare lmp (about 20 minutes)
 	$(BIN)/python benchmarks/against_lmp.py
