@@ -1,4 +1,7 @@
-"""A sample of LAMMPS's own examples, unmodified: none comes out wrong, none is harmed (docs/compatibility.md has all)."""
+"""A sample of LAMMPS's own examples, unmodified: none comes out wrong, none is harmed.
+
+docs/compatibility.md has all that were rehearsed.
+"""
 
 from __future__ import annotations
 
