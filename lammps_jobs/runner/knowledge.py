@@ -146,7 +146,7 @@ COMMANDS: dict[str, Row] = {
 }
 
 BEFORE_BOX: frozenset[str] = frozenset(
-    {"units", "dimension", "box", "newton", "processors", "package", "suffix", "plugin", "variable", "log", "echo"}
+    {"units", "dimension", "box", "newton", "processors", "package", "suffix", "plugin", "log", "echo"}
 )
 """Commands to issue again before `read_restart`: most of them LAMMPS takes only before the box exists."""
 
