@@ -14,6 +14,8 @@ VOLATILE = frozenset({"CPU", "CPULeft", "CPUremain", "S/CPU", "T/CPU", "Time/CPU
 """Thermo columns that differ between any two runs (page `thermo_style`)."""
 
 SHOWN = 160
+NOISE = 1e-8
+"""A thermo column whose values are all below this share of the largest column is taken as noise about zero."""
 RESTART, HEADER, CLOCK = b"LammpS RestartT", 2000, 32
 """A restart file of LAMMPS: its first bytes, where its header ends at the latest, and the length in bytes of
 the two entries of the header (a flag and 8 bytes each) that tell when the simulated time was last added up."""
@@ -104,10 +106,17 @@ def _compare_section(name: str, number: int, left: Section, right: Section) -> D
         a, b = ([f"{values[at]:.17g}" for at in lasting] for values in (x, y))
         if a != b:
             return Difference(name, f"run {number}, row {row}", " ".join(a)[:SHOWN], " ".join(b)[:SHOWN],
-                              relative_difference(a, b))  # fmt: skip
+                              _against_columns([x[at] - y[at] for at in lasting], left, lasting))  # fmt: skip
     if len(left.rows) != len(right.rows):
         return Difference(name, f"run {number}", f"{len(left.rows)} rows", f"{len(right.rows)} rows")
     return None
+
+
+def _against_columns(differences: list[float], section: Section, columns: list[int]) -> float:
+    """The largest difference, each against the largest value of its column: noise about zero is small, not large."""
+    largest = [max((abs(row[at]) for row in section.rows), default=0.0) for at in columns]
+    floor = max([*largest, 1e-300]) * NOISE
+    return max(abs(d) / max(scale, floor) for d, scale in zip(differences, largest, strict=True))
 
 
 def relative_difference(left: list[str], right: list[str]) -> float | None:

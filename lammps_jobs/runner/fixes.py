@@ -40,7 +40,7 @@ GROUPS: tuple[Group, ...] = (
         wall/lj93 wall/lj126 wall/lj1043 wall/colloid wall/harmonic wall/lepton wall/morse wall/table wall/reflect
         wall/region wall/ees wall/region/ees wall/body/polygon wall/body/polyhedron
         shake rattle filter/corotate drude drude/transform/direct drude/transform/inverse
-        mvv/dpd mvv/edpd mvv/tdpd edpd/source tdpd/source eos/cv eos/table grem pair set qeq/comb""",
+        mvv/dpd mvv/edpd mvv/tdpd edpd/source tdpd/source eos/cv eos/table grem pair set""",
     ),
     _group(
         "exact",
@@ -88,7 +88,7 @@ GROUPS: tuple[Group, ...] = (
         ave/correlate ave/correlate/long ave/moments vector recenter controller tmd thermal/conductivity viscosity
         dt/reset orient/fcc orient/bcc orient/eco wall/piston flow/gauss phonon reaxff/species reax/c/species saed/vtk
         rigid/nvt rigid/npt rigid/nph rigid/nvt/small rigid/npt/small rigid/nph/small msst smd tune/kspace
-        ave/spatial ave/spatial/sphere pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd""",
+        ave/spatial ave/spatial/sphere qeq/comb pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd""",
     ),
 )
 

@@ -205,6 +205,11 @@ class Journal:
         """Whether the box may be divided among the ranks in another way than a new process would."""
         return self.balanced or any(entry.words[3] == "balance" for entry in self.of("fix"))
 
+    def writes_at_setup(self) -> bool:
+        """Whether a set-up may write to a file that stays open: then it must be done once before it counts."""
+        writers = ("ave/", "print", "reaxff/", "reax/c/")
+        return bool(self.of("dump")) or any(_plain(entry.words[3]).startswith(writers) for entry in self.of("fix"))
+
     def rewritten(self) -> frozenset[str]:
         """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""
         fixes = [entry.words for entry in self.of("fix") if "overwrite" in entry.words and "file" in entry.words[:-1]]

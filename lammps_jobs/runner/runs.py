@@ -143,7 +143,7 @@ def set_up_again(engine: Engine, command: RunCommand | None) -> None:
     if command:
         engine.runs.define_halt(RunCommand(0, 0, 0, 0))
         engine.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
-    elif engine.journal.of("dump") or engine.journal.of("fix"):
+    elif engine.journal.writes_at_setup():
         engine.lmp.command("run 0 post no")
     for dump in once:
         engine.lmp.command(f"dump_modify {dump} first no")
