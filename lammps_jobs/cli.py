@@ -346,7 +346,8 @@ def _state_text(state: RunState) -> str:
         lines.append(f"newest checkpoint: {state.checkpoint} at step {state.checkpoint_step}")
     if state.attempt > 1:
         grade = state.continuation
-        lines.append(f"resumes: {grade.grade}" + "".join(f"\n  {reason}" for reason in grade.reasons))
+        as_if = f", as if {grade.as_if}" if grade.grade == "exact" else ""
+        lines.append(f"resumes: {grade.grade}{as_if}" + "".join(f"\n  {reason}" for reason in grade.reasons))
     lines += [text for text in (state.reason, state.where, state.then) if text]
     after = {
         "finished": f"lammps-jobs download {state.name} FOLDER; lammps-jobs report {state.name}",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 FALLBACK_STRIDE = 100
 SMALLEST_STRIDE = 10
 LARGEST_STRIDE = 1000
+CHECK_STRIDE = 20
 SEARCHED = 20_000
 HUNTED = 100
 """How many steps after a sort is due it is waited for: lists are rebuilt every 5 to 50 steps in most runs."""
@@ -27,13 +28,28 @@ class Strides:
     windows: tuple[tuple[str, int, int, int], ...] = ()
 
     @property
-    def check(self) -> int:
-        """Timesteps between two looks at whether to stop."""
+    def pause(self) -> int:
+        """Stride of the steps at which a run can be stopped and go on: energy and virial are known there."""
         if not self.thermo:
             return FALLBACK_STRIDE
         if self.thermo <= LARGEST_STRIDE:
             return self.thermo * math.ceil(SMALLEST_STRIDE / self.thermo)
-        return math.gcd(self.thermo, LARGEST_STRIDE) or FALLBACK_STRIDE
+        common = math.gcd(self.thermo, FALLBACK_STRIDE)
+        return common if common >= CHECK_STRIDE else FALLBACK_STRIDE
+
+    @property
+    def check(self) -> int:
+        """Timesteps between two looks at whether to stop: a divisor of `pause`, so that a stop for good, which
+        needs no energies, comes soon. It costs the evaluation of one short formula."""
+        if self.is_tallied_for_us:
+            return self.pause
+        finest = max(step for step in range(1, CHECK_STRIDE + 1) if self.pause % step == 0)
+        return finest if finest >= CHECK_STRIDE // 4 else self.pause
+
+    @property
+    def is_tallied_for_us(self) -> bool:
+        """Whether energies have to be asked for at every look, because thermo output is too seldom to wait for."""
+        return not self.thermo or self.pause % self.thermo != 0
 
     def open_at(self, step: int) -> tuple[str, ...]:
         """IDs of the averaging fixes that hold samples at `step` which a new process would not have."""
@@ -56,22 +72,27 @@ class Choice:
     hunt: bool = False
 
 
-def choose(strides: Strides, after: int, last: int, reach: int, sort: tuple[int, int] | None = None) -> Choice | None:
+def choose(
+    strides: Strides, after: int, last: int, reach: int, sort: tuple[int, int] | None = None, *, urgent: bool = False
+) -> Choice | None:
     """Where to cut in (after, last), or None to let the run reach its end.
 
     `reach` is how many timesteps the time allows. `sort` says when atoms are sorted next and every how
-    many timesteps; None when they are not, or when small steps would disturb the run.
+    many timesteps; None when they are not, or when small steps would disturb the run. `urgent`: the run
+    is to stop for good within `reach`, if need be at a step from which it could not go on by itself.
     """
-    stride = strides.check
-    end = min(last, after + max(reach, stride) + 1)
+    pause = strides.pause
+    end = min(last, after + max(reach, pause if not urgent else strides.check) + 1)
     if sort:
         found = _before_sort(strides, after, end, *sort)
         if found is not None:
             return Choice(found, hunt=True)
-    first = (after // stride + 1) * stride
-    if first >= last:
+    candidates = _multiples(pause, after, end)
+    if not candidates:
+        stride = strides.check if urgent else pause
+        candidates = _multiples(stride, after, min(last, after + stride + 1))
+    if not candidates:
         return None
-    candidates = range(first, end, stride)[:SEARCHED] or range(first, first + 1)
     closed = [step for step in candidates if not strides.open_at(step)]
     quiet = [step for step in closed if strides.has_thermo(step)]
     if not closed and last <= after + reach:
@@ -79,10 +100,14 @@ def choose(strides: Strides, after: int, last: int, reach: int, sort: tuple[int,
     return Choice((quiet or closed or list(candidates))[0])
 
 
+def _multiples(stride: int, after: int, end: int) -> range:
+    return range((after // stride + 1) * stride, end, stride)[:SEARCHED]
+
+
 def _before_sort(strides: Strides, after: int, end: int, due: int, every: int) -> int | None:
     """The last step that can be stopped at before a sort is due, if the hunt then ends in time."""
     while due + HUNTED < end:
-        before = (due - 1) // strides.check * strides.check
+        before = (due - 1) // strides.pause * strides.pause
         if before > after and not any(strides.open_at(due + more) for more in (0, HUNTED // 10)):
             return before
         due += every

@@ -28,7 +28,7 @@ class Runs:
         if stride == self.halt_stride or (not command.pre and self.engine.ran):
             return
         due = f"step>=v_{OWN_STEP}"
-        if not self.strides().has_thermo(stride):
+        if self.strides().is_tallied_for_us:
             # the row that a continued run prints needs energy and virial of the step of the cut
             due = f"({due})||((c_thermo_pe+c_thermo_press>1e300)&&0)"
         if not self.engine.lmp.has_id("variable", OWN_STEP):
@@ -58,7 +58,7 @@ class Runs:
         while True:
             before = self.engine.step()
             planned = self._plan(command, before, sort_every, set_up=set_up or not self.engine.ran)
-            small = bool(planned and planned.step % self.halt_stride)
+            small = bool(planned and planned.step % strides.pause)
             if planned and small:
                 line = command.rest(steps=planned.step - before, set_up=set_up)
             if self.engine.watch:
@@ -116,7 +116,7 @@ class Runs:
         """The next cut that a rehearsal asks for inside this run."""
         steps = [cut for stage, cut in self.engine.planned if stage == self.engine.stage and step < cut < command.last]
         choice = Choice(steps[0]) if steps else self._plan_near(command, step, sort_every, set_up)
-        if choice and not choice.step % self.halt_stride:
+        if choice and not choice.step % self.strides().pause:
             self.engine.lmp.set_internal_variable(OWN_STEP, float(choice.step))
         return choice
 

@@ -20,6 +20,9 @@ NEVER = 1e300
 TICK_S = 0.05
 SAY_S = 0.5
 MARGIN_S = 0.05
+LOOK_LONG, LOOK_SHORT, LONG_S = 0.25, 0.05, 30.0
+"""Share of the time before a stop in which a good step is looked for: more when over 30 s are left (a Spot
+notice), less when they are not (SIGTERM, `interrupt`)."""
 
 
 class Watch:
@@ -151,10 +154,11 @@ class Watch:
         if not (self._active and self._running and self._wanted) or self._choice is not None:
             return
         left = max(0.0, self._grace_until - moment)
-        share = 0.5 if self._wanted == "stop" else 1.0
+        share = 1.0 if self._wanted != "stop" else LOOK_LONG if left > LONG_S else LOOK_SHORT
         after = step + int(self._rate * MARGIN_S)
         sort = (self._next_sort.value, self._sort_every) if self._sort_every else None
-        chosen = choose(self._running, after, self._target, int(self._rate * left * share), sort)
+        urgent = self._wanted == "stop"
+        chosen = choose(self._running, after, self._target, int(self._rate * left * share), sort, urgent=urgent)
         if chosen is not None:
             self._choice = chosen
             self.lmp.set_internal_variable("ljx_at", float(chosen.step))
