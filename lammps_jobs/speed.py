@@ -31,7 +31,7 @@ def rate_text(progress: Progress) -> str:
     words = [f"{progress.steps_per_s:,.0f} steps/s"]
     if progress.timestep and progress.units:
         value, unit = per_day(progress.steps_per_s, progress.timestep, progress.units)
-        words.append(f"{value:,.4g} {unit}")
+        words.append(f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.4g} {unit}")
     left = max(0, progress.target - progress.step) / progress.steps_per_s
     words.append(f"{int(left // 3600)}:{int(left // 60 % 60):02d}:{int(left % 60):02d} to go")
     return "  ".join(words)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.models import GRADES
-from lammps_jobs.runner import box, resume
+from lammps_jobs.runner import box, checks, resume
 from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
 from lammps_jobs.runner.ranks import Ranks
@@ -59,6 +59,8 @@ class Engine:
         self.stage = 0
         self.cuts = 0
         self.ran = self.at_boundary = False
+        self.unchecked_since: int | None = None
+        """Where in LAMMPS's log a resume began that still has to be checked; LAMMPS tells at its next set-up."""
         self.runs = Runs(self)
         self.boundary = box.Boundary()
         self.edges: box.Edges = [None] * 3
@@ -250,6 +252,7 @@ class Engine:
         if self.watch:
             self.watch.begin(self.step(), self.step() + steps, self.stage, cuttable=None, style="")
         self.lmp.command(line)
+        checks.check(self)
         self.ran = True
         if self.watch:
             self.watch.end(cut=False)
@@ -311,7 +314,6 @@ class Engine:
                 "stage": self.stage,
                 "step": self.step(),
                 "run": vars(command) if command else None,
-                "halt_stride": self.runs.halt_stride,
                 "box": [self.boundary.faces, self.edges],
                 "grid": list((self.lmp.extract_global("procgrid") or [])[:3]),
                 "echoes": self.watch.log.echoes,
@@ -339,9 +341,7 @@ class Engine:
         reasons = []
         if self.lmp.extract_setting("triclinic"):
             reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
-        if self.ranks.size > 1 and (
-            self.journal.balanced or any(e.words[3] == "balance" for e in self.journal.of("fix"))
-        ):
+        if self.ranks.size > 1 and self.journal.is_balanced:
             reasons.append("balance: a new process divides the box among its ranks evenly again")
         return reasons
 
@@ -373,7 +373,7 @@ def _quoted(word: str, *, always: bool = False) -> str:
 def _fault(error: Exception) -> dict[str, Any]:
     text = str(error)
     found = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1] or [repr(error)]
-    kind = "resume" if isinstance(error, resume.CannotContinue) else "script"
+    kind = "resume" if isinstance(error, checks.CannotContinue) else "script"
     return {"kind": kind, "message": "\n".join(found).strip()}
 
 

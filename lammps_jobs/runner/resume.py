@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.runner import box
+from lammps_jobs.runner.checks import check
 from lammps_jobs.runner.journal import Entry, Journal
 from lammps_jobs.runner.runs import set_up_again
 from lammps_jobs.runner.script import Position, RunCommand
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from lammps_jobs.runner.engine import Engine
 
 WRITING = ("dump", "fix", "restart")
-
-
-class CannotContinue(Exception):
-    """Going on from this checkpoint would give wrong results."""
 
 
 def resume(engine: Engine) -> None:
@@ -54,8 +50,10 @@ def resume(engine: Engine) -> None:
     engine.position = Position.from_json(engine.folder, state["position"])
     command = RunCommand(**state["run"]) if state["run"] else None
     engine.at_boundary = command is None
+    engine.unchecked_since = since
     set_up_again(engine, command)
-    _must_be_taken_up(engine, since)
+    if engine.ran:
+        check(engine)
     if engine.watch:
         engine.watch.log.echoes = state["echoes"]
         engine.watch.log.drop(False)
@@ -81,33 +79,3 @@ def _again(engine: Engine, entry: Entry) -> None:
     engine.lmp.command(entry.text)
     for _ in range(entry.nexts):
         engine.lmp.command(f"next {entry.key}")
-
-
-def _must_be_taken_up(engine: Engine, since: int) -> None:
-    """Raise CannotContinue when LAMMPS says that something in the restart file found nobody to belong to."""
-    if engine.watch:
-        lost = _unused(engine.watch.log.said("restart file|^  fix style", since))
-        missed = [f"fix {name} ({style})" for style, name in lost if not _is_made_again(engine.journal, name)]
-        if missed:
-            raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(missed)}")
-
-
-def _unused(said: list[str]) -> list[tuple[str, str]]:
-    """Styles and IDs of the fixes that LAMMPS lists below "Unused restart file ... fix info"."""
-    found, listed = [], False
-    for line in said:
-        fix = re.match(r"  fix style: (\S+), fix ID: (\S+)", line)
-        if not fix:
-            listed = line.startswith("Unused restart file")
-        elif listed:
-            found.append((fix[1], fix[2]))
-    return found
-
-
-def _is_made_again(journal: Journal, fix: str) -> bool:
-    """Whether the state of that internal fix is computed anew anyway: chunks, unless assigned once for all."""
-    owner = fix.removesuffix("_COMPUTE_STORE")
-    return any(
-        entry.words[3] == "chunk/atom" and "ids once" not in entry.text
-        for entry in journal.of("compute") if entry.words[1] == owner
-    )  # fmt: skip

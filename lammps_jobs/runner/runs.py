@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lammps_jobs.runner.checks import check
 from lammps_jobs.runner.cuts import HUNTED, Choice, Strides, choose
 from lammps_jobs.runner.script import RunCommand
 from lammps_jobs.runner.watch import NEVER
@@ -69,6 +70,7 @@ class Runs:
             sort_due = self._sort_due()
             self.engine.lmp.command(line)
             self.engine.ran = True
+            check(self.engine)
             step = self.engine.step()
             decision, hunt = self._ask_decision(step)
             if self.engine.watch:
@@ -143,11 +145,12 @@ def set_up_again(engine: Engine, command: RunCommand | None) -> None:
     if command:
         engine.runs.define_halt(RunCommand(0, 0, 0, 0))
         engine.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
+        engine.ran = True
     elif engine.journal.writes_at_setup():
         engine.lmp.command("run 0 post no")
+        engine.ran = True
     for dump in once:
         engine.lmp.command(f"dump_modify {dump} first no")
-    engine.ran = True
     engine.flush()
     engine.ranks.wait()
     if engine.watch:

@@ -28,7 +28,18 @@ from lammps_jobs.errors import (
     ScriptError,
 )
 from lammps_jobs.inputs import depth_of
-from lammps_jobs.models import FULL_LOG, Attempt, AttemptEnd, Checkpoint, Continuation, Event, Outcome, Progress, now
+from lammps_jobs.models import (
+    FULL_LOG,
+    Attempt,
+    AttemptEnd,
+    Checkpoint,
+    Continuation,
+    Event,
+    Outcome,
+    Progress,
+    now,
+    weakest,
+)
 from lammps_jobs.runner.link import Message
 from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
 from lammps_jobs.runner.process import Engine
@@ -247,7 +258,7 @@ class Supervisor:
             case "warning":
                 self._tell("warning", message["text"])
             case "failed":
-                self._doubt(message["stage"], message["step"], message["message"])
+                self._doubt(message["stage"], message["step"], message["message"], resuming=message["kind"] == "resume")
                 return self._end_with(_fault_of(message))
             case "finished":
                 self.recorder.finish(message)
@@ -264,12 +275,12 @@ class Supervisor:
             self._doubt(self.progress.stage, self.progress.step, error.what)
         raise error
 
-    def _doubt(self, stage: int, step: int, text: str) -> None:
+    def _doubt(self, stage: int, step: int, text: str, *, resuming: bool = False) -> None:
         """LAMMPS failed. Raises _Unusable when a cut may be to blame: in resuming, or soon after a cut."""
         last, self._cut_at = self._cut_at, None
         if last is None or self._stopping:
             return
-        if last.stage_boundary and not self._resumed:
+        if last.stage_boundary and (resuming or not self._resumed):
             raise _Unusable(f"Going on from checkpoint {last.seq} failed: {text}", None, last.seq)
         if not last.stage_boundary and last.stage == stage and step - last.step <= DOUBTFUL_STEPS:
             raise _Unusable(f"Stage {stage} is run again from its beginning without cuts; after a cut: {text}",
@@ -304,6 +315,8 @@ class Supervisor:
     def _tell_resumed(self, checkpoint: Checkpoint) -> None:
         continuation = checkpoint.continuation
         notes = list(continuation.reasons)
+        same = (checkpoint.lammps_version, checkpoint.ranks) == (self.recorder.lammps_version, self.recorder.ranks)
+        elsewhere = Continuation(as_if="never cut") if same else Continuation(grade="faithful")
         if checkpoint.lammps_version != self.recorder.lammps_version:
             notes.append(
                 f"LAMMPS {checkpoint.lammps_version} wrote the checkpoint, {self.recorder.lammps_version} goes on"
@@ -316,7 +329,7 @@ class Supervisor:
             step=checkpoint.step,
             stage=checkpoint.stage,
             from_checkpoint=checkpoint.seq,
-            continuation=continuation.model_copy(update={"reasons": tuple(notes)}),
+            continuation=weakest([continuation, elsewhere]).model_copy(update={"reasons": tuple(notes)}),
             seconds=time.monotonic() - self._started,
         )
 
