@@ -16,6 +16,7 @@ from lammps_jobs.errors import Damaged, LammpsJobsError, NameTaken, NoSuchRun, U
 from lammps_jobs.inputs import gather
 from lammps_jobs.local import LocalBackend
 from lammps_jobs.models import (
+    FINAL_STATE,
     FULL_LOG,
     RUN_NAME,
     Attempt,
@@ -344,11 +345,15 @@ class Run:
         """Write every output file under the folder `path`, joined over attempts; returns the files."""
         folder, written = Path(path), []
         for name, output in sorted(self.record.outputs().items()):
-            if name == FULL_LOG:
+            if name in (FULL_LOG, FINAL_STATE):
                 continue
             self.record.write_file(output.segments, folder / name)
             written.append(folder / name)
         return written
+
+    def final_state(self) -> bytes:
+        """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
+        return self._joined(self.record.outputs().get(FINAL_STATE))
 
     def _running_attempt(self, verb: str) -> Attempt:
         attempts = self.record.attempts()

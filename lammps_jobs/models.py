@@ -17,6 +17,9 @@ RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
 FULL_LOG = ".full.log"
 """The recorded output that holds the whole log, whatever files the script's `log` commands name."""
 
+FINAL_STATE = ".final.state"
+"""The recorded output of a rehearsed run that holds its last positions and velocities in full precision."""
+
 
 def now() -> datetime:
     return datetime.now(UTC)

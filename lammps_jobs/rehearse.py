@@ -29,6 +29,8 @@ from lammps_jobs.models import GRADES, Checkpoints, Continuation, Event, Grade, 
 AT = (0.25, 0.6, 1.0)
 ROUNDING = 1e-3
 """Largest relative difference of the first thermo row that differs, of a resume that is called faithful."""
+STATE = "final.state"
+"""Last positions and velocities in full precision, kept beside the outputs of our three sides."""
 NEVER_S = 1e9
 SIDES = ("bare", "checkpointed", "kept", "lost")
 Verdict = Literal["exact", "faithful", "statistical", "refused", "different"]
@@ -178,6 +180,7 @@ class _Ground:
         if state.state != "finished":
             raise LammpsJobsError(f"The side '{name}' {state.state}: {state.reason}", where=state.where)
         run.download(self.folder / name)
+        (self.folder / name / STATE).write_bytes(run.final_state())
         return run
 
     def _forget_inputs(self, work: Path) -> None:
@@ -207,7 +210,7 @@ def _resumed_at(run: Run) -> tuple[tuple[int, int], ...]:
 
 def _judge(ground: _Ground, scout: Run, lost: Run) -> Rehearsed:
     folder, continuation = ground.folder, weakest_of(lost)
-    harm = tuple(compare(folder / "bare", folder / "checkpointed"))
+    harm = tuple(compare(folder / "bare", folder / "checkpointed", frozenset({STATE})))
     differences = tuple(compare(folder / "kept", folder / "lost"))
     unusable = {event.stage: event.text for run in (scout, lost) for event in run.events if event.kind == "unusable"}
     stages = tuple(_refused_if(stage, unusable.get(stage.stage)) for stage in _stages(scout))
@@ -219,7 +222,7 @@ def _judge(ground: _Ground, scout: Run, lost: Run) -> Rehearsed:
     return Rehearsed(
         script=ground.script.name, verdict=grade, as_if=continuation.as_if, reasons=tuple(reasons), stages=stages,
         cuts=_resumed_at(lost), harm=harm, differences=differences, seconds=ground.seconds,
-        equals_bare=not compare(folder / "bare", folder / "lost"),
+        equals_bare=not harm and not compare(folder / "checkpointed", folder / "lost"),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lammps_jobs.errors import NotInstalled
-from lammps_jobs.models import FULL_LOG, AttemptEnd, Event
+from lammps_jobs.models import FINAL_STATE, FULL_LOG, AttemptEnd, Event
 from lammps_jobs.speed import rate_text, time_label
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ def _content(run: Run) -> dict[str, Any]:
         "speed": rate_text(progress).split("  ")[:2] if progress else [],
         "plots": _plots(run.thermo(), units, timestep),
         "timeline": _timeline(events),
-        "outputs": {name: output.size for name, output in sorted(run.record.outputs().items()) if name != FULL_LOG},
+        "outputs": {
+            name: output.size
+            for name, output in sorted(run.record.outputs().items())
+            if name not in (FULL_LOG, FINAL_STATE)
+        },
     }
 
 

@@ -7,6 +7,7 @@ knows (that a cut was asked for) is broadcast before anybody acts on it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -190,10 +191,19 @@ class Engine:
     def finish(self, *, stopped: bool) -> None:
         """Close LAMMPS, which flushes its files, then report them."""
         step = self.step()
+        if self.job["at"] or self.job["rehearsed"]:
+            self._write_final_state()
         self.flush()
         self.lmp.close()
         if self.watch and not stopped:
             self.watch.finish(step, self.journal.rewritten())
+
+    def _write_final_state(self) -> None:
+        if self.watch:
+            self.watch.log.drop(True)
+        with contextlib.suppress(Exception):  # no box, or atoms without IDs: then there is none
+            self.lmp.command(f"write_dump all custom {self.job['final_state']} id type x y z vx vy vz "
+                             "modify sort id format float %.17g")  # fmt: skip
 
     # -- flow control ----------------------------------------------------------------------------
 

@@ -56,6 +56,12 @@ GROUPS: tuple[Group, ...] = (
     _group(
         "exact",
         "",
+        "fix_rigid: nothing is written, all is derived from the atoms; rehearsed on 8 scripts, 1 and 2 ranks",
+        "rigid rigid/nve rigid/small rigid/nve/small",
+    ),
+    _group(
+        "exact",
+        "",
         "pages of the averaging and printing fixes; open windows are looked at for every cut",
         """
         ave/time ave/chunk ave/histo ave/histo/weight ave/atom ave/grid print halt reaxff/bonds reax/c/bonds""",
@@ -65,7 +71,7 @@ GROUPS: tuple[Group, ...] = (
         "its bodies or charges are found again from the atoms, equal up to rounding",
         "pages: nothing is written to a restart file, all of it can be derived from the atoms",
         """
-        rigid rigid/nve rigid/small rigid/nve/small rigid/meso poems
+        rigid/meso poems
         qeq/point qeq/shielded qeq/slater qeq/ctip qeq/dynamic qeq/fire qeq/reaxff qeq/reax qeq/rel/reaxff
         qtpie/reaxff acks2/reaxff acks2/reax""",
     ),

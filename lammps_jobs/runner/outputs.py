@@ -101,7 +101,7 @@ class Outputs:
         return self._also.get(name) or self.folder / name
 
     def _walk(self) -> list[str]:
-        found = list(self._also)
+        found = [name for name, path in self._also.items() if path.exists()]
         for folder, _, names in os.walk(self.folder):
             base = Path(folder).relative_to(self.folder)
             found += [str(base / name) for name in names if (Path(folder) / name).is_file()]

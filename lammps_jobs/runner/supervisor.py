@@ -29,6 +29,7 @@ from lammps_jobs.errors import (
 )
 from lammps_jobs.inputs import depth_of
 from lammps_jobs.models import (
+    FINAL_STATE,
     FULL_LOG,
     Attempt,
     AttemptEnd,
@@ -187,6 +188,7 @@ class Supervisor:
             "ranks": spec.resources.ranks,
             "raw_log": str(self.scratch / "lammps.raw.log"),
             "full_log": str(self.scratch / FULL_LOG),
+            "final_state": str(self.scratch / FINAL_STATE),
             "log": "log.lammps",
             "lammps_args": [],
             "scratch": str(self.scratch),
@@ -195,6 +197,7 @@ class Supervisor:
             "every_s": spec.checkpoints.every_s,
             "cut_at": self._cuts_to_come(checkpoint),
             "uncut": self.uncut,
+            "rehearsed": bool(spec.rehearsal.cut_at),
             "at": list(spec.rehearsal.at),
             "after_cut": spec.rehearsal.then,
             "resume": resume,

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.models import FULL_LOG
+from lammps_jobs.models import FINAL_STATE, FULL_LOG
 from lammps_jobs.runner.cuts import Choice, Strides, choose
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.outputs import Outputs
@@ -33,7 +33,7 @@ class Watch:
             Path(job["raw_log"]), full, folder, job["log"], lmp.flush_buffers, dropping=bool(job["resume"])
         )
         before = job["resume"]["outputs"] if job["resume"] else ()
-        self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full}, before)
+        self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full, FINAL_STATE: Path(job["final_state"])}, before)
         self._lock = threading.Condition()
         self._wanted = ""
         self._grace_until = 0.0

@@ -19,6 +19,9 @@ def test_exact_script_and_its_text(script, tmp_path):
     found = rehearse(script(script_of("nve", 8000)), keep=tmp_path / "sides")
     assert (found.verdict, found.as_if, found.equals_bare) == ("exact", "never cut", True)
     assert {"bare", "checkpointed", "kept", "lost"} <= {path.name for path in (tmp_path / "sides").iterdir()}
+    state = (tmp_path / "sides" / "lost" / "final.state").read_text()
+    assert "ITEM: ATOMS id type x y z vx vy vz" in state
+    assert state.startswith("ITEM: TIMESTEP\n8000\n")
     assert "as if nothing had happened" in text(found)
 
 

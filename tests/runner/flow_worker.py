@@ -42,7 +42,7 @@ def bare(folder: Path, script: str) -> list[str]:
 def ours(folder: Path, script: str) -> list[str]:
     job = {
         "script": script, "variables": {}, "inputs": [], "ranks": 1, "raw_log": str(folder / "ours.log"), "uncut": [],
-        "lammps_args": [], "cut_at": [], "at": [], "after_cut": "go on", "resume": None,
+        "lammps_args": [], "cut_at": [], "at": [], "rehearsed": False, "after_cut": "go on", "resume": None,
     }  # fmt: skip
     engine = Engine(job, Alone())
     error = ""

@@ -76,7 +76,8 @@ def test_unknown_fix_is_never_called_exact():
     [
         ("fix 1 all nve", "exact"),
         ("fix 1 all langevin 1 1 1 4", "statistical"),
-        ("fix 1 all rigid single", "faithful"),
+        ("fix 1 all rigid single", "exact"),
+        ("fix 1 all poems molecule", "faithful"),
         ("fix 1 all rigid single langevin 1 1 1 7", "statistical"),
         ("fix 1 all ave/time 1 10 10 v_x ave running file x", "statistical"),
         ("fix 1 all ave/time 1 10 10 v_x ave one file x", "exact"),
