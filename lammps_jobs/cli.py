@@ -273,12 +273,13 @@ def report(name: str, out: Path | None) -> None:
 @click.option("--cuts", default=5, show_default=True, type=click.IntRange(1), help="How many cuts are drawn.")
 @click.option("--steps", type=click.IntRange(1), help="Cap the steps of every run, for a quick answer.")
 @click.option("--limit", type=float, help="Seconds for each side.")
+@click.option("--kill", is_flag=True, help="Take the machine away without notice, too, after every resume.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep the outputs of all sides: DIR/bare, checkpointed, kept, lost.")  # fmt: skip
 @click.option("--report", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page, too.")
 def rehearse(
     script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, at: tuple[float, ...], cuts: int,
-    steps: int | None, limit: float | None, keep: Path | None, page: Path | None,
+    steps: int | None, limit: float | None, kill: bool, keep: Path | None, page: Path | None,
 ) -> None:  # fmt: skip
     """Is SCRIPT safe on machines that may vanish? Answered here, before paying.
 
@@ -289,7 +290,7 @@ def rehearse(
     try:
         found = rehearsal.rehearse(
             script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks, 1),
-            at=at or rehearsal.AT, cuts=cuts, steps=steps, limit_s=limit, keep=keep, page=page,
+            at=at or rehearsal.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep, page=page,
             tell=lambda side: click.echo(f"  {side} ...", err=True),
         )  # fmt: skip
     except TimeoutError as error:

@@ -22,7 +22,7 @@ from typing import Literal
 
 from lammps_jobs.cluster import Cluster, Run, Values
 from lammps_jobs.compare import Difference, compare
-from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError
+from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError, WrongState
 from lammps_jobs.inputs import depth_of, gather
 from lammps_jobs.models import GRADES, Checkpoints, Continuation, Event, Grade, Rehearsal, Resources
 
@@ -31,6 +31,7 @@ ROUNDING = 1e-3
 """Largest relative difference of the first thermo row that differs, of a resume that is called faithful."""
 STATE = "final.state"
 """Last positions and velocities in full precision, kept beside the outputs of our three sides."""
+KILLED_WITHIN_S = 1.5
 NEVER_S = 1e9
 SIDES = ("bare", "checkpointed", "kept", "lost")
 Verdict = Literal["exact", "faithful", "statistical", "refused", "different"]
@@ -79,6 +80,7 @@ def rehearse(
     keep: str | Path | None = None,
     limit_s: float | None = None,
     seed: int = 0,
+    kill: bool = False,
     page: str | Path | None = None,
     tell: Callable[[str], None] = lambda side: None,
 ) -> Rehearsed:
@@ -87,7 +89,8 @@ def rehearse(
     `at`: fractions of every run near which it is cut, 1 for the beginning of the next; of all these cuts `cuts`
     are drawn for the sides that set up again. `steps` caps the steps of every `run`. `keep` names a folder for
     the outputs of all sides. `limit_s` bounds each side. `page`: write the report of the lost run there. `tell`
-    is called with the name of each side before it starts.
+    is called with the name of each side before it starts. `kill`: after every resume the lost side is also killed
+    without notice (SIGKILL), at a random moment before its next cut.
     Raises ScriptError when bare LAMMPS rejects the script, TimeoutError after `limit_s`, and what submitting raises.
     """
     with _folder(keep) as folder:
@@ -97,7 +100,8 @@ def rehearse(
         tell("checkpointed")
         scout = ground.side("checkpointed", Rehearsal(at=at, then="go on"))
         tell("lost")
-        lost = ground.side("lost", Rehearsal(cut_at=_draw(scout, cuts, seed), then="stop"))
+        killer = random.Random(seed) if kill else None
+        lost = ground.side("lost", Rehearsal(cut_at=_draw(scout, cuts, seed), then="stop"), killer)
         tell("kept")
         ground.side("kept", Rehearsal(cut_at=_resumed_at(lost), then="set up again"))
         found = _judge(ground, scout, lost)
@@ -156,7 +160,7 @@ class _Ground:
         self._forget_inputs(work)
         work.rename(self.folder / "bare")
 
-    def side(self, name: str, rehearsal: Rehearsal) -> Run:
+    def side(self, name: str, rehearsal: Rehearsal, killer: random.Random | None = None) -> Run:
         """Our own run, resumed as often as it stops, its outputs under `name`."""
         started = time.monotonic()
         beside = [self.source / file for file in self.inputs if not file.startswith("..")]
@@ -168,9 +172,13 @@ class _Ground:
             while True:
                 left = None if self.limit_s is None else self.limit_s - (time.monotonic() - started)
                 state = run.wait(left)
-                if state.state != "interrupted":
+                if state.state not in ("interrupted", "lost"):
                     break
                 run.resume()
+                if killer and state.state == "interrupted":
+                    time.sleep(killer.uniform(0.0, KILLED_WITHIN_S))
+                    with contextlib.suppress(WrongState):  # it may be done already
+                        run.kill()
         except BaseException:
             with contextlib.suppress(LammpsJobsError, TimeoutError):
                 run.kill()

@@ -1,18 +1,20 @@
 """The margin that LAMMPS keeps around the atoms in a shrink-wrapped dimension.
 
 It is 1e-4 of the edge that the box had when it was *made* (`Domain::set_initial_box`). A new process takes the
-edge in the restart file instead, and the volume differs in the seventh digit. So the edge is noted when
-the box is made, and said again after `read_restart` with a `change_box` that the next set-up wraps at once.
+edge in the restart file instead, and the volume differs in the seventh digit. So the margin is noted when
+the box is made, and set again after `read_restart` by a `change_box` that the next set-up wraps at once.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 SMALL = 1e-4
-Edges = list[float | None]
+SEARCHED = 64
+Margins = list[float | None]
 
 
 class Boundary:
@@ -38,8 +40,8 @@ class Boundary:
         return "m" in self.faces.split()[dimension]
 
 
-def edges(lmp: Any, words: list[str], boundary: Boundary, folder: Path, before: Edges) -> Edges:
-    """Edge lengths by which LAMMPS set its margins, None where nothing is shrink-wrapped.
+def margins(lmp: Any, words: list[str], boundary: Boundary, folder: Path, before: Margins) -> Margins:
+    """The margin in each dimension, None where nothing is shrink-wrapped.
 
     `words` is the command that has just made or changed the box, `before` what was known until then.
     """
@@ -49,12 +51,16 @@ def edges(lmp: Any, words: list[str], boundary: Boundary, folder: Path, before: 
         return before
     header = _header(folder / words[1]) if words[0] == "read_data" else {}
     low, high = lmp.extract_box()[:2]
-    found: Edges = []
+    found: Margins = []
     for dimension, axis in enumerate("xyz"):
         faces = boundary.shrinks(dimension)
         expanded = words[0] != "read_restart"  # which takes the box as the file has it
-        made = (high[dimension] - low[dimension]) / (1 + SMALL * faces * expanded)
-        found.append(header.get(axis, made) if faces else None)
+        margin = SMALL * ((high[dimension] - low[dimension]) / (1 + SMALL * faces * expanded))
+        if axis in header:
+            margin = SMALL * header[axis]
+        elif expanded and math.isclose(-low[dimension], margin, rel_tol=1e-12):
+            margin = -low[dimension]  # the box began at 0: this is the margin to the last bit
+        found.append(margin if faces else None)
     return found
 
 
@@ -69,16 +75,40 @@ def _header(path: Path) -> dict[str, float]:
     return found
 
 
-def command(wanted: Edges, boundary: Boundary) -> str:
+def command(wanted: Margins, boundary: Boundary) -> str:
     """The command that gives a restored box its margins back; empty when there is nothing to do.
 
     Each keyword of `change_box` takes all margins anew from the box as it then is, after the ones before it
-    widened it: so what a dimension is set to is smaller by that. A face with a minimum (m) is left alone.
+    widened it, which is reckoned with. A face with a minimum (m) is left alone.
     """
     told = [
-        (axis, edge, 1 + SMALL * boundary.shrinks(dimension))
-        for dimension, (axis, edge) in enumerate(zip("xyz", wanted, strict=True))
-        if edge is not None and not boundary.has_minimum(dimension)
+        (axis, margin, boundary.faces.split()[dimension])
+        for dimension, (axis, margin) in enumerate(zip("xyz", wanted, strict=True))
+        if margin is not None and not boundary.has_minimum(dimension)
     ]
-    said = [f"{axis} final 0.0 {edge / wider ** (len(told) - 1 - at)!r}" for at, (axis, edge, wider) in enumerate(told)]
+    said = [
+        f"{axis} final 0.0 {_edge(margin, faces, len(told) - 1 - at)!r}"
+        for at, (axis, margin, faces) in enumerate(told)
+    ]
     return f"change_box all {' '.join(said)} units box" if said else ""
+
+
+def _edge(margin: float, faces: str, widened: int) -> float:
+    """The edge of a box from 0 of which LAMMPS takes just this margin after it was widened so many times."""
+    guess = margin / SMALL / (1 + SMALL * faces.count("s")) ** widened
+    up = down = guess
+    for _ in range(SEARCHED):
+        for edge in (up, down):
+            if _margin_of(edge, faces, widened) == margin:
+                return edge
+        up, down = math.nextafter(up, math.inf), math.nextafter(down, 0.0)
+    return guess
+
+
+def _margin_of(edge: float, faces: str, widened: int) -> float:
+    """`Domain::set_initial_box`, in its own arithmetic, `widened` times and once more."""
+    low, high = 0.0, edge
+    for _ in range(widened):
+        small = SMALL * (high - low)
+        low, high = (low - small if faces[0] == "s" else low), (high + small if faces[1] == "s" else high)
+    return SMALL * (high - low)

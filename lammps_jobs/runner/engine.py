@@ -64,7 +64,7 @@ class Engine:
         """Where in LAMMPS's log a resume began that still has to be checked; LAMMPS tells at its next set-up."""
         self.runs = Runs(self)
         self.boundary = box.Boundary()
-        self.edges: box.Edges = [None] * 3
+        self.margins: box.Margins = [None] * 3
         self.where = ("", 0, "")
         self.recorded: set[str] = set()
         self.planned = sorted(job["cut_at"])
@@ -174,7 +174,7 @@ class Engine:
         if args[0] in ("boundary", "change_box"):
             self.boundary.take(args)
         if args[0] in ("create_box", "read_data", "read_restart", "change_box", "replicate", "read_dump"):
-            self.edges = box.edges(self.lmp, args, self.boundary, self.folder, self.edges)
+            self.margins = box.margins(self.lmp, args, self.boundary, self.folder, self.margins)
 
     def _pinned(self, args: list[str], line: str) -> str:
         """The command with what it took from the present box said outright, for issuing it again.
@@ -324,7 +324,7 @@ class Engine:
                 "stage": self.stage,
                 "step": self.step(),
                 "run": vars(command) if command else None,
-                "box": [self.boundary.faces, self.edges],
+                "box": [self.boundary.faces, self.margins],
                 "grid": list((self.lmp.extract_global("procgrid") or [])[:3]),
                 "echoes": self.watch.log.echoes,
             }

@@ -36,9 +36,9 @@ def resume(engine: Engine) -> None:
         engine.lmp.command(f"processors {' '.join(map(str, grid))}")
     since = engine.watch.log.raw_size if engine.watch else 0
     engine.lmp.command(f"read_restart {given['restart']}")
-    faces, engine.edges = state["box"]
+    faces, engine.margins = state["box"]
     engine.boundary = box.Boundary(faces)
-    margins = box.command(engine.edges, engine.boundary)
+    margins = box.command(engine.margins, engine.boundary)
     if margins:
         engine.lmp.command(margins)
     engine.lmp.flush_buffers()

@@ -36,7 +36,7 @@ def one(script: Path, args: argparse.Namespace, ranks: int) -> dict[str, Any]:
         try:
             found = rehearse(
                 script, resources=Resources(ranks=ranks), limit_s=args.limit, cuts=args.cuts, seed=args.seed,
-                steps=args.steps, keep=Path(folder) / "sides", at=tuple(args.at),
+                steps=args.steps, keep=Path(folder) / "sides", at=tuple(args.at), kill=args.kill,
             )  # fmt: skip
         except ScriptError as error:
             return {**record, "outcome": "bare fails", "why": error.where.splitlines()[:1]}
@@ -96,6 +96,7 @@ def main() -> int:
     parser.add_argument("--at", nargs="*", type=float, default=[0.25, 0.6, 1.0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="cap the steps of every run, to get through many scripts")
+    parser.add_argument("--kill", action="store_true", help="kill -9 after every resume, too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, help="records as JSON")
     parser.add_argument("--table", type=Path, help="the page of grades")

@@ -22,7 +22,7 @@ needs_examples = pytest.mark.skipif(not ROOT.is_dir(), reason="needs: apt-get in
 @pytest.mark.parametrize("name", SAMPLE)
 def test_example_is_neither_wrong_nor_harmed(name, ranks, monkeypatch):
     monkeypatch.setenv("LAMMPS_POTENTIALS", "/usr/share/lammps/potentials")
-    args = argparse.Namespace(limit=120.0, cuts=5, seed=ranks, steps=None, at=[0.25, 0.6, 1.0])
+    args = argparse.Namespace(limit=120.0, cuts=5, seed=ranks, steps=None, at=[0.25, 0.6, 1.0], kill=ranks == 2)
     record = one(ROOT / name, args, ranks)
     assert record["outcome"] not in (*BAD, "too long", "bare fails"), record
 
