@@ -38,6 +38,7 @@ from lammps_jobs.models import (
     Event,
     Outcome,
     Progress,
+    Rehearsal,
     now,
     weakest,
 )
@@ -197,7 +198,7 @@ class Supervisor:
             "every_s": spec.checkpoints.every_s,
             "cut_at": self._cuts_to_come(checkpoint),
             "uncut": self.uncut,
-            "rehearsed": bool(spec.rehearsal.cut_at),
+            "rehearsed": spec.rehearsal != Rehearsal(),
             "at": list(spec.rehearsal.at),
             "after_cut": spec.rehearsal.then,
             "resume": resume,

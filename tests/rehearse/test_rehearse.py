@@ -62,6 +62,13 @@ def test_script_that_bare_lammps_rejects(script):
     assert "frobnicate" in error.value.where
 
 
+def test_script_without_a_place_to_cut_has_its_last_state_on_all_sides(script, tmp_path):
+    found = rehearse(script(START + "fix 1 all nve\nrun 5\n"), keep=tmp_path / "sides")
+    assert (found.verdict, found.cuts, found.differences) == ("exact", (), ())
+    for side in ("checkpointed", "kept", "lost"):
+        assert (tmp_path / "sides" / side / "final.state").stat().st_size > 0
+
+
 def test_folder_with_a_rehearsal_is_not_overwritten(script, tmp_path):
     (tmp_path / "sides" / "bare").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds a rehearsal"):
