@@ -52,7 +52,7 @@ def default_store() -> str:
     return os.environ.get("LAMMPS_JOBS_STORE") or str(Path(data) / "lammps-jobs" / "runs")
 
 
-def connect(stack: str = "local", *, store: str | None = None) -> Cluster:
+def connect(stack: str = "local", *, store: str | Path | None = None) -> Cluster:
     """The cluster to run on: this machine by default.
 
     `store` is a folder or `s3://bucket/prefix` for the records. Raises UsageError for a stack
@@ -63,7 +63,7 @@ def connect(stack: str = "local", *, store: str | None = None) -> Cluster:
             f"There is no cluster named {stack!r}.",
             then="This version runs on this machine only: connect() or 'local'.",
         )
-    return Cluster(store or default_store())
+    return Cluster(str(store or default_store()))
 
 
 @dataclass(frozen=True)

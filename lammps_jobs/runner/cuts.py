@@ -100,6 +100,14 @@ def choose(
     return Choice((quiet or closed or list(candidates))[0])
 
 
+def sooner(armed: Choice | None, wanted: Choice | None) -> Choice | None:
+    """What to stop at when a stop becomes more urgent. Never later than `armed`: LAMMPS may stop there any moment,
+    and a stop that nobody remembers would pass for the end of the run."""
+    if armed is None or wanted is None:
+        return armed or wanted
+    return wanted if wanted.step < armed.step else Choice(armed.step, hunt=armed.hunt and wanted.hunt)
+
+
 def _multiples(stride: int, after: int, end: int) -> range:
     return range((after // stride + 1) * stride, end, stride)[:SEARCHED]
 

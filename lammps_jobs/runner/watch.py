@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.models import FINAL_STATE, FULL_LOG
-from lammps_jobs.runner.cuts import Choice, Strides, choose
+from lammps_jobs.runner.cuts import Choice, Strides, choose, sooner
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.outputs import Outputs
 from lammps_jobs.runner.stitch import Stitcher
@@ -38,6 +38,7 @@ class Watch:
         self._wanted = ""
         self._grace_until = 0.0
         self._choice: Choice | None = None
+        self._hurried = False
         self._sort_every = 0
         self._next_sort = ctypes.c_longlong(0)
         self._running: Strides | None = None
@@ -70,17 +71,12 @@ class Watch:
                 case "stop":
                     self._wanted = "stop"
                     self._grace_until = time.monotonic() + message["within_s"]
-                    self._rearm()
+                    self._hurried = self._choice is not None and not self._planned
                 case "uploaded":
                     self._uploaded = message["cut"]
                 case "fetched":
                     self._fetched.add(message["name"])
             self._lock.notify_all()
-
-    def _rearm(self) -> None:
-        """A stop is more urgent than the checkpoint that was on its way: choose again."""
-        if not self._planned:
-            self._choice = None
 
     def _on_close(self) -> None:
         os._exit(99)  # nobody records this attempt any more
@@ -98,7 +94,7 @@ class Watch:
             self._sort_every = sort_every
             self._timestep, self._units = self.lmp.extract_global("dt"), self.lmp.extract_global("units")
             self._target, self._stage = target, stage
-            self._planned, self._choice = planned is not None, planned
+            self._planned, self._choice, self._hurried = planned is not None, planned, False
             self._running, self._active = cuttable, True
         self._say("running")
 
@@ -151,7 +147,7 @@ class Watch:
                 self._say("running")
 
     def _arrange(self, step: int, moment: float) -> None:
-        if not (self._active and self._running and self._wanted) or self._choice is not None:
+        if not (self._active and self._running and self._wanted) or (self._choice and not self._hurried):
             return
         left = max(0.0, self._grace_until - moment)
         share = 1.0 if self._wanted != "stop" else LOOK_LONG if left > LONG_S else LOOK_SHORT
@@ -159,6 +155,9 @@ class Watch:
         sort = (self._next_sort.value, self._sort_every) if self._sort_every else None
         urgent = self._wanted == "stop"
         chosen = choose(self._running, after, self._target, int(self._rate * left * share), sort, urgent=urgent)
+        if self._hurried:  # a stop is more urgent than the checkpoint that is on its way
+            self._hurried = False
+            chosen = sooner(self._choice, chosen)
         if chosen is not None:
             self._choice = chosen
             self.lmp.set_internal_variable("ljx_at", float(chosen.step))
@@ -184,7 +183,7 @@ class Watch:
         )  # fmt: skip
         with self._lock:
             self._last_checkpoint = time.monotonic()
-            self._choice, self._planned = None, False
+            self._choice, self._planned, self._hurried = None, False, False
             if not stop:
                 self._wanted = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
@@ -40,6 +41,17 @@ def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluste
     monkeypatch.delenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
     run.resume()
     wait_until(lambda: bool(run.progress and run.progress.step > state.checkpoint_step), run)
+
+
+def test_a_stop_while_a_checkpoint_is_on_its_way_is_no_end_of_the_run(cluster, script):
+    path = script(script_of("nve", 200_000).replace("0 6 0 6 0 6", "0 12 0 12 0 12"))
+    run = cluster.submit(path, checkpoints=Checkpoints(every_s=0.2))
+    for pause in (0.0, 0.15, 0.3, 0.45, 0.6):
+        wait_for_progress(run)
+        time.sleep(pause)
+        run.interrupt()
+        assert run.wait(WAIT_S).state == "interrupted"
+        run.resume()
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

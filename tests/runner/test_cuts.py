@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lammps_jobs.runner.cuts import Choice, Strides, choose
+from lammps_jobs.runner.cuts import Choice, Strides, choose, sooner
 
 WINDOW = ("a", 10, 5, 100)  # samples at 60, 70, 80, 90, 100
 
@@ -61,3 +61,17 @@ def test_a_cut_lies_ahead_inside_the_run_where_it_can_be_taken(
         assert after < found.step < last
         assert found.step % (strides.check if urgent else strides.pause) == 0
         assert strides.pause % strides.check == 0
+
+
+@pytest.mark.parametrize(
+    ("armed", "wanted", "then"),
+    [
+        (None, Choice(900), Choice(900)),
+        (Choice(600), None, Choice(600)),
+        (Choice(600), Choice(900, hunt=True), Choice(600)),
+        (Choice(600, hunt=True), Choice(900, hunt=True), Choice(600, hunt=True)),
+        (Choice(600, hunt=True), Choice(450), Choice(450)),
+    ],
+)
+def test_a_stop_that_lammps_was_told_of_is_never_put_off_or_forgotten(armed, wanted, then):
+    assert sooner(armed, wanted) == then
