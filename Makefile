@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PULUMI := $(shell sed -n 's/^pulumi==//p' requirements/dev.lock)
+ENGINE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lammps-jobs/pulumi-$(PULUMI)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format lock clean
+.PHONY: help demo test preview engine bench lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,7 +22,15 @@ demo: $(READY) ## run the polymer, take its machine away, resume, compare, write
 	$(BIN)/python examples/demo.py
 
 test: $(READY) ## run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+preview: $(READY) ## print what `pulumi up` would make, without AWS: make preview STACK=dev|prod [WRITE=1]
+	$(BIN)/python -W ignore -m tests.infra.preview $(or $(STACK),dev) $(if $(WRITE),--write)
+
+engine: ## build the Pulumi engine (needs Go; about 6 minutes, once), for previews and tests
+	@test -x $(ENGINE)/bin/pulumi || { cd tests/engine && CGO_ENABLED=0 go build -trimpath -tags osusergo,grpcnotrace \
+	  -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$(PULUMI)" \
+	  -o $(ENGINE)/bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; }
 
 bench: $(READY) ## measure against bare lmp (about 20 minutes)
 	$(BIN)/python benchmarks/against_lmp.py
@@ -36,7 +46,7 @@ format: $(READY) ## format the code
 
 lock: $(READY) ## pin all dependencies anew
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
-	  --extra local --extra analysis --extra dev --output-file requirements/dev.lock pyproject.toml
+	  --extra local --extra analysis --extra aws --extra infra --extra dev --output-file requirements/dev.lock pyproject.toml
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache

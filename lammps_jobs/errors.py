@@ -95,8 +95,29 @@ class WrongState(LammpsJobsError):
     exit_code = 14
 
 
+class StackError(LammpsJobsError):
+    """No such stack, or its outputs are missing, stale or of another version."""
+
+    exit_code = 15
+
+
+class CloudError(LammpsJobsError):
+    """AWS refused or was not reached: no or expired credentials, no permission, wrong region, throttled."""
+
+    exit_code = 16
+
+
+class CannotStart(LammpsJobsError):
+    """A job cannot start on the stack: queue disabled, image missing, definition gone, no capacity."""
+
+    exit_code = 17
+
+
 INTERRUPTED = 75
 """Exit code of an attempt that was interrupted with its checkpoint committed (EX_TEMPFAIL): retry it."""
+
+MACHINE_UNUSABLE = 76
+"""Exit code of an attempt whose machine does not work (a GPU without driver, ECC errors): retry it elsewhere."""
 
 REFUSED, DIFFERENT = 20, 21
 """Exit codes of `rehearse`: the script cannot be cut somewhere; a resumed run came out different."""
@@ -113,6 +134,7 @@ def exit_codes() -> list[tuple[int, str, str]]:
     rows[0] = (1, "LammpsJobsError", "Something unexpected; --debug shows where.")
     rows += [(0, "", "Done."), (INTERRUPTED, "", "Interrupted, with a checkpoint committed: `lammps-jobs resume RUN`.")]
     rows += [
+        (MACHINE_UNUSABLE, "", "The machine's GPU does not work; the attempt is repeated on another one."),
         (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),
         (DIFFERENT, "", "Rehearsed: the outputs differ from what they should be; please report it."),
     ]

@@ -1,0 +1,10 @@
+"""`pulumi up` starts here."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from infra.stack import build
+
+build()

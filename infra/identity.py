@@ -1,0 +1,139 @@
+"""One role per purpose: the machine, the agent that starts containers, the job of each pool, the researcher."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import policies
+from infra.base import Component, Context
+from infra.config import Pool
+from infra.images import Images
+from infra.storage import Storage
+from lammps_jobs.stack import parameter_name
+
+
+class Identity(Component):
+    """`machine` (an instance profile's ARN), `execution` and `jobs` (role ARNs, the latter by pool), `researcher`."""
+
+    def __init__(self, context: Context, storage: Storage, images: Images, log_group: aws.cloudwatch.LogGroup) -> None:
+        super().__init__("Identity", context)
+        self.storage = storage
+        self.key: pulumi.Output[str | None] = pulumi.Output.from_input(storage.key.arn if storage.key else None)
+        self.repositories: pulumi.Output[list[str]] = (
+            images.repository.arn.apply(lambda arn: [arn]) if images.repository else pulumi.Output.from_input([])
+        )
+        self.machine = self._machine()
+        self.execution = self._role("execution", policies.assumed_by("ecs-tasks.amazonaws.com", context.account))
+        self._policy(
+            "execution",
+            self.execution,
+            pulumi.Output.all(log_group.arn, self.repositories).apply(lambda known: policies.execution(*known)),
+        )
+        self.jobs = {pool.name: self._job(pool) for pool in context.config.pools}
+        self.researcher = self._researcher(log_group)
+        if context.config.github:
+            self._github(context.config.github)
+        self.register_outputs({"researcher": self.researcher.arn})
+
+    # Names are known before the resources are, so a role can name the queue that will use it.
+
+    def queue(self, pool: str) -> str:
+        return self.context.arn("batch", f"job-queue/{self.name(pool)}")
+
+    def definition(self, pool: str) -> str:
+        return self.context.arn("batch", f"job-definition/{self.name(pool)}")
+
+    def _role(self, name: str, trust: policies.Document) -> aws.iam.Role:
+        return aws.iam.Role(
+            name, name=self.name(name), assume_role_policy=json.dumps(trust), tags=self.tags(name), opts=self.child()
+        )
+
+    def _policy(self, name: str, role: aws.iam.Role, document: pulumi.Output[policies.Document]) -> None:
+        aws.iam.RolePolicy(name, role=role.name, policy=document.apply(json.dumps), opts=self.child())
+
+    def _machine(self) -> aws.iam.InstanceProfile:
+        role = self._role("machine", policies.assumed_by("ec2.amazonaws.com"))
+        managed = ["service-role/AmazonEC2ContainerServiceforEC2Role"]
+        if self.context.config.access.kind == "session-manager":
+            managed.append("AmazonSSMManagedInstanceCore")
+        for name in managed:
+            arn = f"arn:{self.context.partition}:iam::aws:policy/{name}"
+            aws.iam.RolePolicyAttachment(
+                f"machine-{name.rpartition('/')[2]}", role=role.name, policy_arn=arn, opts=self.child()
+            )
+        return aws.iam.InstanceProfile(
+            "machine", name=self.name("machine"), role=role.name, tags=self.tags("machine"), opts=self.child()
+        )
+
+    def _job(self, pool: Pool) -> aws.iam.Role:
+        """May continue itself in its own pool, and in the one that takes over."""
+        name = f"job-{pool.name}"
+        role = self._role(name, policies.assumed_by("ecs-tasks.amazonaws.com", self.context.account))
+        pools = [pool.name] + ([pool.fallback] if pool.fallback else [])
+        queues = [self.queue(one) for one in pools]
+        definitions = [f"{self.definition(one)}:*" for one in pools]
+        jobs = self.context.arn("batch", "job/*")
+        self._policy(
+            name,
+            role,
+            pulumi.Output.all(self.storage.bucket.arn, self.key).apply(
+                lambda known: policies.job(known[0], known[1], queues, definitions, jobs)
+            ),
+        )
+        return role
+
+    def _researcher(self, log_group: aws.cloudwatch.LogGroup) -> aws.iam.Policy:
+        context, pools = self.context, [pool.name for pool in self.context.config.pools]
+
+        def document(known: list[Any]) -> str:
+            bucket, key, group, repositories = known
+            return json.dumps(
+                policies.researcher(
+                    bucket,
+                    key,
+                    queues=[self.queue(pool) for pool in pools],
+                    definitions=[f"{self.definition(pool)}:*" for pool in pools],
+                    jobs=context.arn("batch", "job/*"),
+                    log_group=group,
+                    parameter=context.arn("ssm", "parameter" + parameter_name(context.stack)),
+                    repositories=repositories,
+                    instances=context.arn("ec2", "instance/*")
+                    if context.config.access.kind == "session-manager"
+                    else None,
+                    stack=context.stack,
+                )
+            )
+
+        return aws.iam.Policy(
+            "researcher",
+            name=self.name("researcher"),
+            description=f"Submit, follow and cancel runs on {context.prefix}, and fetch their results",
+            policy=pulumi.Output.all(self.storage.bucket.arn, self.key, log_group.arn, self.repositories).apply(
+                document
+            ),
+            tags=self.tags("researcher"),
+            opts=self.child(),
+        )
+
+    def _github(self, repository: str) -> None:
+        provider = aws.iam.OpenIdConnectProvider(
+            "github",
+            url="https://token.actions.githubusercontent.com",
+            client_id_lists=["sts.amazonaws.com"],
+            tags=self.tags("github"),
+            opts=self.child(),
+        )
+        role = aws.iam.Role(
+            "github",
+            name=self.name("github"),
+            assume_role_policy=provider.arn.apply(lambda arn: json.dumps(policies.github(arn, repository))),
+            tags=self.tags("github"),
+            opts=self.child(),
+        )
+        aws.iam.RolePolicyAttachment(
+            "github-researcher", role=role.name, policy_arn=self.researcher.arn, opts=self.child()
+        )

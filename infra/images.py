@@ -1,0 +1,88 @@
+"""The image repository, and the images: one for each GPU architecture in use, and one for CPUs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+
+from infra.base import Component, Context
+from infra.config import Build, Existing
+
+ROOT = Path(__file__).parent.parent
+KEPT = 10
+"""Images kept in the repository; every one is about 3 GB."""
+
+
+class Images(Component):
+    """`digests`: `repository@sha256:...` for each variant that the pools need."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("Images", context)
+        config = context.config.image
+        self.repository: aws.ecr.Repository | None = None
+        self.digests: dict[str, pulumi.Output[str]]
+        if isinstance(config, Existing):
+            self.digests = {name: pulumi.Output.from_input(config.digests[name]) for name in context.config.variants}
+        else:
+            self.repository = self._repository()
+            self.digests = {
+                name: self._built(name, config, self.repository) for name in sorted(context.config.variants)
+            }
+        self.register_outputs({"digests": self.digests})
+
+    def _repository(self) -> aws.ecr.Repository:
+        repository = aws.ecr.Repository(
+            "images",
+            name=self.name("images"),
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration={"scan_on_push": True},
+            encryption_configurations=[{"encryption_type": "AES256"}],
+            force_delete=not self.context.config.protect,
+            tags=self.tags("images"),
+            opts=self.child(protect=self.context.config.protect),
+        )
+        rule = {
+            "rulePriority": 1,
+            "description": f"Keep the newest {KEPT} images",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT},
+            "action": {"type": "expire"},
+        }
+        aws.ecr.LifecyclePolicy(
+            "images", repository=repository.name, policy=json.dumps({"rules": [rule]}), opts=self.child()
+        )
+        return repository
+
+    def _built(self, variant: str, config: Build, repository: aws.ecr.Repository) -> pulumi.Output[str]:
+        """Built and pushed during `pulumi up`, never in a preview; only when a file of it or an argument changed."""
+        token = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
+        tag = f"{variant.lower()}-{config.lammps}".replace("_", "-")
+        image = docker.Image(
+            variant.lower(),
+            image_name=repository.repository_url.apply(lambda url: f"{url}:{tag}-{source_digest()}"),
+            build={
+                "context": os.path.relpath(ROOT),  # the same on every machine, or each would build anew
+                "dockerfile": os.path.relpath(ROOT / "image" / "Dockerfile"),
+                "target": "cpu" if variant == "cpu" else "gpu",
+                "platform": "linux/amd64",
+                "args": {"LAMMPS_TAG": config.lammps, "CUDA_VERSION": config.cuda, "GPU_ARCH": variant},
+            },
+            build_on_preview=False,
+            registry={"server": repository.repository_url, "username": token.user_name, "password": token.password},
+            opts=self.child(),
+        )
+        return image.repo_digest
+
+
+def source_digest() -> str:
+    """Twelve hex digits that change with anything that goes into an image (its tag, since tags never move)."""
+    digest = hashlib.sha256()
+    files = [ROOT / "pyproject.toml", *(ROOT / "image").rglob("*"), *(ROOT / "lammps_jobs").rglob("*")]
+    for file in sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts):
+        digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]

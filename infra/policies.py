@@ -1,0 +1,115 @@
+"""What each role may do, as plain documents: no Pulumi here, so they can be linted and simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Statement = dict[str, Any]
+Document = dict[str, Any]
+
+
+def document(*statements: Statement | None) -> Document:
+    return {"Version": "2012-10-17", "Statement": [one for one in statements if one]}
+
+
+def allow(sid: str, actions: Sequence[str], resources: Sequence[str], **condition: Any) -> Statement:
+    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    return statement | ({"Condition": condition} if condition else {})
+
+
+def assumed_by(service: str, account: str = "") -> Document:
+    """The trust policy of a role for an AWS service, only on behalf of `account` where the service says so."""
+    trust: Statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    if account:
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    return document(trust)
+
+
+def _runs(bucket: str, *, may_delete: bool) -> list[Statement]:
+    actions = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"] + ["s3:DeleteObject"] * may_delete
+    return [
+        allow("Records", actions, [f"{bucket}/runs/*"]),
+        allow("ListRecords", ["s3:ListBucket"], [bucket], StringLike={"s3:prefix": ["runs", "runs/*"]}),
+    ]
+
+
+def _key(key: str | None) -> Statement | None:
+    return allow("Encrypt", ["kms:GenerateDataKey", "kms:Decrypt"], [key]) if key else None
+
+
+def job(bucket: str, key: str | None, queues: Sequence[str], definitions: Sequence[str], jobs: str) -> Document:
+    """A running attempt: its records, and its own continuation."""
+    return document(
+        *_runs(bucket, may_delete=True),
+        _key(key),
+        allow("Continue", ["batch:SubmitJob"], [*queues, *definitions]),
+        allow("TagContinuation", ["batch:TagResource"], [jobs]),
+    )
+
+
+def execution(log_group: str, repositories: Sequence[str]) -> Document:
+    """The agent that starts the container: pull the image, write the log."""
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
+    return document(
+        allow("Login", ["ecr:GetAuthorizationToken"], ["*"]) if repositories else None,  # has no resource level
+        allow("Pull", pull, repositories) if repositories else None,
+        allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group}:*"]),
+    )
+
+
+def flow_logs(log_group: str) -> Document:
+    """VPC flow logs: write into their own log group."""
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+    return document(allow("Log", actions, [log_group, f"{log_group}:*"]))
+
+
+def researcher(
+    bucket: str,
+    key: str | None,
+    *,
+    queues: Sequence[str],
+    definitions: Sequence[str],
+    jobs: str,
+    log_group: str,
+    parameter: str,
+    repositories: Sequence[str],
+    instances: str | None,
+    stack: str,
+) -> Document:
+    """Somebody who submits: stage inputs, submit, follow, cancel, fetch results. Nothing else."""
+    describe = ["batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeComputeEnvironments",
+                "batch:DescribeJobDefinitions", "batch:ListJobs", "servicequotas:GetServiceQuota"]  # fmt: skip
+    shell = ["ssm:StartSession"]
+    return document(
+        *_runs(bucket, may_delete=False),
+        _key(key),
+        allow("Submit", ["batch:SubmitJob"], [*queues, *definitions]),
+        allow("TagJobs", ["batch:TagResource"], [jobs]),
+        allow(
+            "Cancel", ["batch:CancelJob", "batch:TerminateJob"], [jobs], StringEquals={"aws:ResourceTag/stack": stack}
+        ),
+        allow("Look", describe, ["*"]),  # none of these has a resource level
+        allow("Logs", ["logs:GetLogEvents", "logs:FilterLogEvents"], [log_group, f"{log_group}:*"]),
+        allow("Outputs", ["ssm:GetParameter"], [parameter]),
+        allow("Images", ["ecr:DescribeImages"], repositories) if repositories else None,
+        allow("Shell", shell, [instances], StringEquals={"ssm:resourceTag/stack": stack}) if instances else None,
+        allow("FindMachine", ["ecs:DescribeContainerInstances", "ec2:DescribeInstances"], ["*"]) if instances else None,
+    )
+
+
+def github(provider: str, repository: str) -> Document:
+    """The trust policy for one GitHub repository's main branch."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": provider},
+            "Condition": {
+                "StringEquals": {
+                    "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+                    "token.actions.githubusercontent.com:sub": f"repo:{repository}:ref:refs/heads/main",
+                }
+            },
+        }
+    )

@@ -1,0 +1,124 @@
+"""The program's resources made for real in an account on loopback, read back with boto3, for both stacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lammps_jobs.stack import StackOutputs, load
+from tests.cloud.account import Account
+from tests.infra.graph import Graph, config_of, run
+from tests.servers import moto
+
+pytestmark = pytest.mark.xdist_group("deployed")  # both stacks are made once
+
+
+@pytest.fixture(scope="module", params=["dev", "prod"])
+def deployed(request) -> Iterator[tuple[Graph, Account]]:
+    config = config_of(request.param)
+    with moto(MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
+        account = Account(url, config["aws:region"], quotas={"L-7212CCBC": 0.0})
+        yield run(config, request.param, graph=Graph(account=account)), account
+
+
+@pytest.fixture
+def outputs(deployed, monkeypatch) -> StackOutputs:
+    """Loaded as a researcher's script does it: by the stack's name."""
+    graph, account = deployed
+    for name, value in {"AWS_ENDPOINT_URL": account.url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+                        "AWS_DEFAULT_REGION": account.region}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return load(graph.outputs["stack"])
+
+
+def test_outputs_are_found_by_the_stacks_name(deployed, outputs):
+    assert outputs == StackOutputs.model_validate(deployed[0].outputs)
+
+
+def test_queues_run_on_their_environments_in_order(deployed, outputs):
+    batch = deployed[1].client("batch")
+    for pool in outputs.pools.values():
+        queue = batch.describe_job_queues(jobQueues=[pool.queue])["jobQueues"][0]
+        assert queue["state"] == "ENABLED"
+        orders = sorted(queue["computeEnvironmentOrder"], key=lambda one: one["order"])
+        assert tuple(one["computeEnvironment"] for one in orders) == pool.environments
+        first = batch.describe_compute_environments(computeEnvironments=list(pool.environments))["computeEnvironments"]
+        assert {one["status"] for one in first} == {"VALID"}
+
+
+def test_definitions_hold_the_image_and_the_needs(deployed, outputs):
+    batch = deployed[1].client("batch")
+    for pool in outputs.pools.values():
+        definition = batch.describe_job_definitions(jobDefinitions=[pool.definition])["jobDefinitions"][0]
+        container = definition["containerProperties"]
+        needs = {one["type"]: int(one["value"]) for one in container["resourceRequirements"]}
+        assert container["image"] == pool.image
+        assert needs == {"VCPU": pool.vcpus, "MEMORY": pool.memory_mib, **({"GPU": pool.gpus} if pool.gpus else {})}
+
+
+def test_bucket_is_closed_encrypted_versioned_and_cleans_up(deployed, outputs):
+    s3 = deployed[1].client("s3")
+    block = s3.get_public_access_block(Bucket=outputs.bucket)["PublicAccessBlockConfiguration"]
+    assert all(block.values())
+    policy = json.loads(s3.get_bucket_policy(Bucket=outputs.bucket)["Policy"])
+    assert {statement["Effect"] for statement in policy["Statement"]} == {"Deny"}
+    assert s3.get_bucket_versioning(Bucket=outputs.bucket)["Status"] == "Enabled"
+    rules = {one["ID"] for one in s3.get_bucket_lifecycle_configuration(Bucket=outputs.bucket)["Rules"]}
+    assert {"torn-uploads", "superseded"} <= rules
+    rule = s3.get_bucket_encryption(Bucket=outputs.bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
+    algorithm = rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    assert algorithm == ("aws:kms" if outputs.stack == "prod" else "AES256")
+
+
+def test_nobody_gets_in(deployed):
+    ec2 = deployed[1].client("ec2")
+    groups = ec2.describe_security_groups(Filters=[{"Name": "tag:project", "Values": ["lammps-jobs"]}])[
+        "SecurityGroups"
+    ]
+    groups = groups or [g for g in ec2.describe_security_groups()["SecurityGroups"] if "lammps-jobs" in g["GroupName"]]
+    assert groups
+    assert not any(group["IpPermissions"] for group in groups)
+
+
+def test_alarms_tell_the_topic_and_the_budget_tells_people(deployed, outputs):
+    account = deployed[1]
+    alarms = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) == 4
+    topics = {topic for alarm in alarms for topic in alarm["AlarmActions"]}
+    subscribed = account.client("sns").list_subscriptions()["Subscriptions"]
+    if outputs.stack == "prod":
+        assert topics == {one["TopicArn"] for one in subscribed}
+        budget = account.client("budgets").describe_budgets(AccountId="123456789012")["Budgets"][0]
+        assert budget["BudgetLimit"]["Unit"] == "USD"
+        assert [name for name, _ in account.only_checked] == [
+            "RequestServiceQuotaIncrease", "CreateAnomalyMonitor", "CreateAnomalySubscription"
+        ]  # fmt: skip
+    rules: list[dict[str, Any]] = account.client("events").list_rules()["Rules"]
+    assert {rule["State"] for rule in rules} == {"ENABLED"}
+
+
+def test_dashboard_is_one_that_cloudwatch_takes(deployed, outputs):
+    name = outputs.dashboard.rpartition("/")[2]
+    body = json.loads(deployed[1].client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"])
+    titles = [widget["properties"]["title"] for widget in body["widgets"]]
+    assert len(titles) == len(set(titles)) == 8
+
+
+def test_roles_trust_only_their_service(deployed):
+    roles = deployed[1].client("iam").list_roles()["Roles"]
+    ours = [role for role in roles if role["RoleName"].startswith("lammps-jobs-")]
+    for role in ours:
+        statement = role["AssumeRolePolicyDocument"]["Statement"][0]
+        assert statement["Principal"]["Service"] in ("ec2.amazonaws.com", "ecs-tasks.amazonaws.com",
+                                                     "vpc-flow-logs.amazonaws.com")  # fmt: skip
+    assert len(ours) >= 5
+
+
+def test_unknown_type_fails_instead_of_being_passed_over(deployed):
+    with pytest.raises(KeyError, match="does not know the resource type"):
+        deployed[1].create("aws:ec2/instance:Instance", {})
+    with pytest.raises(ValueError, match="is unknown"):
+        deployed[1].create("aws:ec2/routeTable:RouteTable", {"vpcIdd": "x"})

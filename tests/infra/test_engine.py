@@ -1,0 +1,115 @@
+"""`pulumi preview`, `up`, a changed config, `refresh`, `destroy`: the real engine, an account on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.automation import CommandError
+
+from infra.stack import build
+from lammps_jobs.stack import StackOutputs
+from tests.cloud.account import Account
+from tests.cloud.engine import HINT, pulumi_binary, stack_of
+from tests.cloud.provider import serving
+from tests.infra.graph import config_of
+from tests.servers import moto
+
+pytestmark = pytest.mark.skipif(pulumi_binary() is None, reason=HINT)
+
+QUIET: dict[str, Any] = {"color": "never"}
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    with moto(MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
+        yield Account(url, "eu-central-1")
+
+
+def with_docker() -> None:
+    build(lambda: True)
+
+
+def test_the_life_of_a_stack(account, tmp_path: Path):
+    config = config_of("dev")
+    with serving(account) as providers:
+        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=config)
+        planned = stack.preview(**QUIET).change_summary
+        assert not account.made, "a preview makes nothing"
+        first = stack.up(**QUIET)
+        assert first.summary.resource_changes == planned
+        outputs = StackOutputs.model_validate({key: one.value for key, one in first.outputs.items()})
+        assert outputs.default_pool == "t4"
+
+        assert set(stack.up(**QUIET).summary.resource_changes) == {"same"}, "a second `up` has nothing to do"
+
+        pools = '"max_vcpus": 16'
+        changed = {**config, "lammps-jobs:pools": config["lammps-jobs:pools"].replace(pools, '"max_vcpus": 32', 1)}
+        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=changed)
+        diff = stack.preview(diff=True, **QUIET)
+        assert diff.change_summary["update"] == 2  # the compute environment, and the outputs that tell of it
+        assert "maxVcpus" in diff.stdout
+        assert "16 => 32" in diff.stdout
+        assert not {"replace", "create", "delete"} & set(diff.change_summary)
+        assert stack.up(**QUIET).outputs["pools"].value["t4"]["max_vcpus"] == 32
+        name, asked = account.only_checked[-1]
+        assert (name, asked["computeResources"]["maxvCpus"]) == ("UpdateComputeEnvironment", 32)
+
+        assert set(stack.refresh(**QUIET).summary.resource_changes) == {"same"}
+        stack.destroy(**QUIET)
+        assert account.made == []
+
+
+def test_a_pool_of_other_machines_is_there_before_the_queue_lets_the_old_one_go(account, tmp_path: Path):
+    config = config_of("dev")
+    with serving(account) as providers:
+        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=config)
+        stack.up(**QUIET)
+        changed = {**config, "lammps-jobs:network": '{"cidr": "10.50.0.0/16"}'}
+        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=changed)
+        before = len(account.made)
+        summary = stack.up(**QUIET).summary.resource_changes
+        assert summary["replace"] >= 3  # network and subnets
+        assert summary.get("delete", 0) == 0
+        queues = account.client("batch").describe_job_queues()["jobQueues"]
+        assert {queue["state"] for queue in queues} == {"ENABLED"}
+        assert len(account.made) == before
+
+
+def test_destroy_leaves_the_protected_bucket_with_what_is_in_it(account, tmp_path: Path):
+    config = {**config_of("dev", protect=True, storage={"on_destroy": "keep"}), "aws:region": account.region}
+    with serving(account) as providers:
+        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=config)
+        bucket = stack.up(**QUIET).outputs["bucket"].value
+        account.client("s3").delete_bucket_policy(Bucket=bucket)  # moto takes its TLS-only rule for a rule against all
+        account.client("s3").put_object(Bucket=bucket, Key="runs/melt/submission.json", Body=b"{}")
+        with pytest.raises(CommandError, match="protect"):
+            stack.destroy(**QUIET)
+        stack.destroy(exclude_protected=True, **QUIET)
+        left = {kind.rpartition(":")[2] for kind, _ in account.made}
+        assert "Bucket" in left
+        assert not {"JobQueue", "ComputeEnvironment", "Role", "JobDefinition", "LaunchTemplate"} & left
+        assert account.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+class Stranger(Account):
+    def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
+        raise RuntimeError("no valid credential sources for AWS Provider found")
+
+
+@pytest.mark.parametrize(
+    ("account_type", "changes", "expected"),
+    [
+        (Stranger, {}, "Log in (aws sso login), set AWS_PROFILE"),
+        (Account, {"pools": [{"name": "x"}]}, "Pulumi.dev.yaml: lammps-jobs:pools[0].instance_types is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_by_pulumi_itself(account_type, changes, expected, tmp_path: Path):
+    with moto() as url, serving(account_type(url, "eu-central-1")) as providers:
+        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=config_of("dev", **changes))
+        with pytest.raises(CommandError) as error:
+            stack.up(**QUIET)
+        assert expected in str(error.value)
+        assert "Traceback" not in str(error.value)
