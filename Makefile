@@ -44,9 +44,12 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+COMPILE := pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 lock: $(READY) ## pin all dependencies anew
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
-	  --extra local --extra analysis --extra aws --extra infra --extra dev --output-file requirements/dev.lock pyproject.toml
+	$(BIN)/$(COMPILE) --extra local --extra analysis --extra aws --extra infra --extra dev \
+	  --output-file requirements/dev.lock pyproject.toml
+	$(BIN)/$(COMPILE) --extra local --extra aws --output-file requirements/image.lock pyproject.toml
+	$(BIN)/$(COMPILE) --extra engine --extra aws --output-file requirements/image-gpu.lock pyproject.toml
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache

@@ -45,12 +45,22 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--store", metavar="URL", help="Where runs are recorded: a folder or s3://bucket/prefix.")
+@click.option(
+    "--stack",
+    metavar="NAME",
+    envvar="LAMMPS_JOBS_STACK",
+    default="local",
+    show_default=True,
+    help="Where runs run: this machine, or an AWS stack.",
+)
+@click.option("--pool", metavar="NAME", default="", help="Kind of machine; the stack's first by default.")
+@click.option("--region", metavar="REGION", help="Where the stack is; as your AWS configuration says by default.")
+@click.option("--store", metavar="URL", help="Where runs of this machine are recorded: a folder or s3://bucket/prefix.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="lammps-jobs")
 @click.pass_context
-def commands(ctx: click.Context, store: str | None, as_json: bool, debug: bool) -> None:
+def commands(ctx: click.Context, /, **options: Any) -> None:
     """Run unmodified LAMMPS scripts that survive interruption.
 
     \b
@@ -59,6 +69,7 @@ def commands(ctx: click.Context, store: str | None, as_json: bool, debug: bool) 
     lammps-jobs resume melt                 ... and go on, as if nothing had happened
     lammps-jobs report melt                 look at it
     lammps-jobs rehearse in.melt            is it safe on Spot? answered here, before paying
+    lammps-jobs --stack prod run in.melt    the same on AWS
     """
     ctx.obj = ctx.params
 
@@ -66,7 +77,8 @@ def commands(ctx: click.Context, store: str | None, as_json: bool, debug: bool) 
 def _cluster() -> Cluster:
     from lammps_jobs.cluster import connect
 
-    return connect(store=click.get_current_context().find_root().params["store"])
+    given = click.get_current_context().find_root().params
+    return connect(given["stack"], store=given["store"], pool=given["pool"], region=given["region"])
 
 
 def _is_json() -> bool:
@@ -89,6 +101,13 @@ def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A LAMMPS variable (-var)."),
             click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along."),
             click.option("--ranks", default=1, show_default=True, help="MPI ranks."),
+            click.option(
+                "--accelerator",
+                type=click.Choice(["auto", "kokkos", "gpu", "none"]),
+                default="auto",
+                show_default=True,
+                help="How LAMMPS uses the GPUs of a stack's pool.",
+            ),
             click.option("--threads", default=1, show_default=True, help="OpenMP threads per rank."),
             click.option("--every", default=600.0, show_default=True, help="Seconds between two checkpoints."),
             click.option("--keep", default=3, show_default=True, help="Newest checkpoints to keep."),
@@ -101,20 +120,21 @@ def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def _submit(
     script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, threads: int,
-    every: float, keep: int, grace: float,
+    accelerator: str, every: float, keep: int, grace: float,
 ) -> Run:  # fmt: skip
     from lammps_jobs.models import Checkpoints
 
     return _cluster().submit(
-        script, name=name, variables=_variables(variables), inputs=inputs, resources=_resources(ranks, threads),
+        script, name=name, variables=_variables(variables), inputs=inputs,
+        resources=_resources(ranks, threads, accelerator),
         checkpoints=_checked(Checkpoints, every_s=every, keep=keep, grace_s=grace),
     )  # fmt: skip
 
 
-def _resources(ranks: int, threads: int) -> Resources:
+def _resources(ranks: int, threads: int = 1, accelerator: str = "auto") -> Resources:
     from lammps_jobs.models import Resources
 
-    return _checked(Resources, ranks=ranks, threads=threads)
+    return _checked(Resources, ranks=ranks, threads=threads, accelerator=accelerator)
 
 
 def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -237,9 +257,10 @@ def resume(name: str, follow: bool) -> None:
 
 @commands.command()
 @click.argument("name")
-def cancel(name: str) -> None:
+@click.option("--now", is_flag=True, help="At once, without a last checkpoint.")
+def cancel(name: str, now: bool) -> None:
     """End the run NAME for good; its outputs so far stay."""
-    _cluster().run(name).cancel()
+    _cluster().run(name).cancel(now=now)
     _show(f"{name} is cancelled; its outputs so far: lammps-jobs download {name} FOLDER", name=name)
 
 
@@ -289,7 +310,7 @@ def rehearse(
 
     try:
         found = rehearsal.rehearse(
-            script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks, 1),
+            script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks),
             at=at or rehearsal.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep, page=page,
             tell=lambda side: click.echo(f"  {side} ...", err=True),
         )  # fmt: skip

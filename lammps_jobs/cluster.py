@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lammps_jobs.errors import Damaged, LammpsJobsError, NameTaken, NoSuchRun, UsageError, WrongState
+from lammps_jobs.backends import Backend, Outlook
+from lammps_jobs.errors import Damaged, NameTaken, NoSuchRun, UsageError, WrongState
 from lammps_jobs.inputs import gather
 from lammps_jobs.local import LocalBackend
 from lammps_jobs.models import (
@@ -38,10 +39,12 @@ from lammps_jobs.store import RunStore, open_root, run_names
 
 if TYPE_CHECKING:
     import pandas
+    from obstore.store import ObjectStore
 
-State = Literal["starting", "running", "interrupted", "lost", "failed", "cancelled", "finished"]
+State = Literal["waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished"]
 ENDED: frozenset[str] = frozenset({"interrupted", "lost", "failed", "cancelled", "finished"})
-START_S = 30.0
+GRACE_S = 120.0
+"""Seconds that an interruption may take on a stack."""
 
 Values = str | float | int | Iterable[str | float | int]
 
@@ -52,18 +55,32 @@ def default_store() -> str:
     return os.environ.get("LAMMPS_JOBS_STORE") or str(Path(data) / "lammps-jobs" / "runs")
 
 
-def connect(stack: str = "local", *, store: str | Path | None = None) -> Cluster:
-    """The cluster to run on: this machine by default.
+def connect(
+    stack: str = "local", *, store: str | Path | None = None, pool: str = "", region: str | None = None
+) -> Cluster:
+    """The cluster to run on: this machine by default, else the AWS stack of that name.
 
-    `store` is a folder or `s3://bucket/prefix` for the records. Raises UsageError for a stack
-    that is not known here, StoreError when the store cannot be opened.
+    `store` is a folder or `s3://bucket/prefix` for the records of this machine's runs; a stack has its own. `pool` is
+    the kind of machine, the stack's first by default; `region` where the stack is, that of the AWS
+    configuration by default. Raises StackError for an unknown stack or pool, CloudError when AWS cannot be
+    asked, StoreError when the store cannot be opened, UsageError for what does not go together.
     """
-    if stack != "local":
-        raise UsageError(
-            f"There is no cluster named {stack!r}.",
-            then="This version runs on this machine only: connect() or 'local'.",
+    if stack == "local":
+        if pool or region:
+            raise UsageError(
+                "pool and region are for stacks; this machine has none.", then='connect("STACK", pool=...)'
+            )
+        url = str(store or default_store())
+        return Cluster(
+            url, LocalBackend(url if "://" in url else str(Path(url).expanduser().resolve())), open_root(url)
         )
-    return Cluster(str(store or default_store()))
+    if store:
+        raise UsageError(f"The stack {stack!r} has its own store.", then="Leave store (--store) out.")
+    from lammps_jobs.batch import BatchBackend
+    from lammps_jobs.stack import load
+
+    outputs = load(stack, region)
+    return Cluster(outputs.store, BatchBackend(outputs, pool), open_root(outputs.store, outputs.region))
 
 
 @dataclass(frozen=True)
@@ -93,10 +110,8 @@ class RunState:
 class Cluster:
     """A place where runs run, and the store where their records are."""
 
-    def __init__(self, store: str) -> None:
-        self.store = store
-        self._root = open_root(store)
-        self._backend = LocalBackend(store if "://" in store else str(Path(store).expanduser().resolve()))
+    def __init__(self, store: str, backend: Backend, root: ObjectStore) -> None:
+        self.store, self._backend, self._root = store, backend, root
 
     def submit(
         self,
@@ -144,7 +159,7 @@ class Cluster:
             if not record.submit(Submission(spec=spec)):
                 self._is_submitted(record, spec)  # somebody was faster: the same run, or NameTaken
         if not record.newest_attempt():
-            run._start()
+            self._backend.start(record)
         return run
 
     def _is_submitted(self, record: RunStore, spec: RunSpec) -> bool:
@@ -170,7 +185,9 @@ class Cluster:
 
     def runs(self) -> list[Run]:
         """All runs in the store, by name."""
-        return [Run(self, name, RunStore(self._root, name)) for name in run_names(self._root)]
+        found = [Run(self, name, RunStore(self._root, name)) for name in run_names(self._root)]
+        self._backend.look([run.record for run in found])
+        return found
 
 
 class Run:
@@ -197,7 +214,7 @@ class Run:
         progress = self.record.progress(number) if number else None
         checkpoint = self._last_checkpoint()
         result = self.record.result()
-        state = self._state(attempts, end, finished=result is not None)
+        state, outlook = self._state(attempts, end, finished=result is not None)
         return RunState(
             name=self.name,
             state=state,
@@ -205,25 +222,40 @@ class Run:
             step=result.step if result else progress.step if progress else 0,
             target=progress.target if progress else 0,
             stage=progress.stage if progress else 0,
-            reason=_LOST if state == "lost" else end.reason if end else "",
-            where=end.where if end else "",
-            then=end.then if end else "",
+            reason=self._reason(state, end, outlook),
+            where=end.where if end and state != "waiting" else "",
+            then=outlook.then or (end.then if end and state != "waiting" else ""),
             exit_code=0 if result else end.exit_code if end else 0,
             checkpoint=checkpoint.seq if checkpoint else None,
             checkpoint_step=checkpoint.step if checkpoint else None,
             continuation=self._continuation(),
         )
 
-    def _state(self, attempts: list[Attempt], end: AttemptEnd | None, *, finished: bool) -> State:
+    def _state(self, attempts: list[Attempt], end: AttemptEnd | None, *, finished: bool) -> tuple[State, Outlook]:
         if finished:
-            return "finished"
-        if end:
-            return "interrupted" if end.outcome == "fenced" else end.outcome
-        if not attempts:
-            return "starting"
-        if not self.cluster._backend.is_alive(attempts[-1]):
-            return "lost" if not self.record.ended(attempts[-1].number) else "interrupted"
-        return "running" if self.record.progress(attempts[-1].number) else "starting"
+            return "finished", Outlook("gone")
+        if end and end.outcome in ("failed", "cancelled"):
+            return end.outcome, Outlook("gone")
+        outlook = self.cluster._backend.outlook(self.record)
+        state: State
+        if outlook.is_going == "waiting":
+            state = "waiting"
+        elif end or (attempts and outlook.is_going == "gone" and self.record.ended(attempts[-1].number)):
+            state = "interrupted"
+        elif outlook.is_going == "alive":
+            state = "running" if attempts and self.record.progress(attempts[-1].number) else "starting"
+        elif attempts:
+            state = "lost"
+        else:
+            state = "failed"
+            outlook = Outlook("gone", outlook.reason or "No attempt ever started.", f"lammps-jobs resume {self.name}")
+        return state, outlook
+
+    @staticmethod
+    def _reason(state: State, end: AttemptEnd | None, outlook: Outlook) -> str:
+        if state == "lost":
+            return f"{_LOST} {outlook.reason}".strip()
+        return outlook.reason if state == "waiting" or not end else end.reason
 
     def _last_checkpoint(self) -> Checkpoint | None:
         for seq in reversed(self.record.checkpoint_seqs()):
@@ -260,7 +292,9 @@ class Run:
         attempts = self.record.attempts()
         if attempts and not self.record.result():
             newest = attempts[-1]
-            live = self.record.log(newest.number, FULL_LOG).encode() or self.cluster._backend.live(newest, FULL_LOG)
+            live = self.record.log(newest.number, FULL_LOG).encode() or self.cluster._backend.live(
+                self.record, FULL_LOG
+            )
             if live:
                 start = next((e.from_checkpoint for e in self.events if self._began(e, newest)), None)
                 checkpoint = self.record.checkpoint(start) if start else None
@@ -308,12 +342,13 @@ class Run:
 
     def interrupt(self) -> None:
         """Ask the running attempt to take a checkpoint and stop; returns at once."""
-        self.cluster._backend.interrupt(self._running_attempt("interrupt"))
+        self._require_going("interrupt")
+        self.cluster._backend.interrupt(self.record)
 
     def kill(self) -> None:
         """Take the machine away from the running attempt, as a reclaimed Spot machine would go."""
-        progress = self.progress
-        self.cluster._backend.kill(self._running_attempt("kill"), progress.engine_pid if progress else None)
+        self._require_going("kill")
+        self.cluster._backend.kill(self.record)
 
     def resume(self) -> None:
         """Start the next attempt from the newest good checkpoint.
@@ -326,16 +361,17 @@ class Run:
                 f"{self.name} is {state.state}; only a run that stopped can be resumed.",
                 then=f"lammps-jobs status {self.name}",
             )
-        self._start()
+        self.cluster._backend.start(self.record)
 
-    def cancel(self) -> None:
-        """End the run for good; what it wrote so far stays downloadable."""
+    def cancel(self, *, now: bool = False) -> None:
+        """End the run for good, with a last checkpoint, or at once (`now`); what it wrote stays downloadable."""
         state = self.status
         if state.state == "finished":
             raise WrongState(f"{self.name} is finished.", then=f"lammps-jobs download {self.name} FOLDER")
         if not state.is_ended:
-            self.interrupt()
-            self.wait(timeout_s=self.spec.checkpoints.grace_s + 10)
+            self.cluster._backend.interrupt(self.record)
+            if not now:
+                self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
         number = self.record.newest_attempt() + 1
         claim = Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch="")
         self.record.claim(claim)
@@ -355,24 +391,9 @@ class Run:
         """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
         return self._joined(self.record.outputs().get(FINAL_STATE))
 
-    def _running_attempt(self, verb: str) -> Attempt:
-        attempts = self.record.attempts()
-        if not attempts or self.status.is_ended:
+    def _require_going(self, verb: str) -> None:
+        if self.status.is_ended:
             raise WrongState(f"{self.name} is not running, so there is nothing to {verb}.")
-        return attempts[-1]
-
-    def _start(self) -> None:
-        """Start an attempt and wait until it has claimed its number."""
-        before = self.record.newest_attempt()
-        backend = self.cluster._backend
-        backend.forget(self.record.attempts())
-        backend.start(self.name)
-        end = time.monotonic() + START_S
-        while self.record.newest_attempt() == before:
-            said = backend.failed_to_start()
-            if said or time.monotonic() > end:
-                raise LammpsJobsError("The attempt did not start.", where=said, then="Try again with --debug.")
-            time.sleep(0.02)
 
 
 _LOST = "The attempt vanished without a word: its machine was taken away, or it was killed."

@@ -11,9 +11,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from lammps_jobs.backends import Outlook
+from lammps_jobs.errors import LammpsJobsError
 from lammps_jobs.models import Attempt
+from lammps_jobs.store import RunStore
+
+START_S = 30.0
 
 
 class LocalBackend:
@@ -22,24 +29,36 @@ class LocalBackend:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def start(self, name: str, *, debug: bool = False) -> None:
-        """Start an attempt in the background; it goes on when this process ends."""
+    def start(self, record: RunStore) -> None:
+        """Start an attempt in the background and wait until it has claimed its number."""
+        before = record.newest_attempt()
+        self._forget(record.attempts())
+        process, said = self._launch(record.name)
+        end = time.monotonic() + START_S
+        while record.newest_attempt() == before:
+            if process.poll() not in (None, 0) or time.monotonic() > end:
+                text = said.read_text(errors="replace").strip()[-2000:] if said.exists() else ""
+                raise LammpsJobsError("The attempt did not start.", where=text, then="Try again with --debug.")
+            time.sleep(0.02)
+
+    def _launch(self, name: str) -> tuple[subprocess.Popen[bytes], Path]:
         scratch = Path(tempfile.mkdtemp(prefix="lammps-jobs-"))
-        job = {"store": self.url, "run": name, "scratch": str(scratch), "debug": debug}
+        job = {"store": self.url, "run": name, "scratch": str(scratch)}
         with (scratch / "supervisor.out").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lammps_jobs.runner.supervisor", json.dumps(job)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        self._process, self._out = process, scratch / "supervisor.out"
+        return process, scratch / "supervisor.out"
 
-    def failed_to_start(self) -> str:
-        """What the supervisor last said when it ended already; empty while it runs."""
-        if self._process.poll() in (None, 0):
-            return ""
-        return self._out.read_text(errors="replace").strip()[-2000:] if self._out.exists() else ""
+    def look(self, records: Sequence[RunStore]) -> None:
+        """Nothing to prepare: a process is looked up in no time."""
 
-    def is_alive(self, attempt: Attempt) -> bool:
+    def outlook(self, record: RunStore) -> Outlook:
+        attempts = record.attempts()
+        return Outlook("alive" if not attempts or self._is_alive(attempts[-1]) else "gone")
+
+    def _is_alive(self, attempt: Attempt) -> bool:
         """Whether the attempt's supervisor still runs (a recycled process number is not it)."""
         import psutil
 
@@ -50,29 +69,30 @@ class LocalBackend:
         except psutil.Error:
             return False
 
-    def live(self, attempt: Attempt, name: str) -> bytes:
-        """What lies under `name` in the attempt's scratch folder; empty when that is not here."""
+    def live(self, record: RunStore, name: str) -> bytes:
+        attempt = record.attempts()[-1]
         path = Path(attempt.scratch) / f"attempt-{attempt.number}" / name
         with contextlib.suppress(OSError):
             if attempt.host == socket.gethostname():
                 return path.read_bytes()
         return b""
 
-    def forget(self, attempts: list[Attempt]) -> None:
+    def _forget(self, attempts: list[Attempt]) -> None:
         """Remove what attempts that are gone left on this machine; their record is in the store."""
         for attempt in attempts:
-            if attempt.host == socket.gethostname() and attempt.scratch and not self.is_alive(attempt):
+            if attempt.host == socket.gethostname() and attempt.scratch and not self._is_alive(attempt):
                 shutil.rmtree(attempt.scratch, ignore_errors=True)
 
-    def interrupt(self, attempt: Attempt) -> None:
-        """Ask the attempt to take a checkpoint and stop."""
+    def interrupt(self, record: RunStore) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(attempt.supervisor_pid, signal.SIGTERM)
+            os.kill(record.attempts()[-1].supervisor_pid, signal.SIGTERM)
 
-    def kill(self, attempt: Attempt, engine_pid: int | None = None) -> None:
-        """Take the machine away: SIGKILL to the supervisor and to the engine's process group."""
+    def kill(self, record: RunStore) -> None:
+        """SIGKILL to the supervisor and to the engine's process group."""
+        attempt = record.attempts()[-1]
+        progress = record.progress(attempt.number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(attempt.supervisor_pid, signal.SIGKILL)
-        if engine_pid:
+        if progress and progress.engine_pid:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(engine_pid, signal.SIGKILL)
+                os.killpg(progress.engine_pid, signal.SIGKILL)

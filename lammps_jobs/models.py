@@ -47,6 +47,10 @@ class Resources(Frozen):
 
     ranks: Annotated[int, Field(ge=1, description="MPI ranks")] = 1
     threads: Annotated[int, Field(ge=1, description="OpenMP threads per rank")] = 1
+    accelerator: Annotated[
+        Literal["auto", "kokkos", "gpu", "none"],
+        Field(description="how LAMMPS uses GPUs: the KOKKOS or the GPU package, not at all, or what suits the GPU"),
+    ] = "auto"
 
 
 class Checkpoints(Frozen):
@@ -108,7 +112,32 @@ class Attempt(Document):
     supervisor_pid: int
     supervisor_started: float
     scratch: str
+    job: str = ""
+    """ID of the AWS Batch job, and which of its attempts this is (0: not on AWS Batch)."""
+    job_attempt: int = 0
     claimed: datetime = Field(default_factory=now)
+
+
+class JobRequest(Document):
+    """That an AWS Batch job be submitted, written before it is (`jobs/<n>.json`)."""
+
+    number: int
+    name: str
+    """The job's name, which nobody else has."""
+    stack: str
+    pool: str
+    queue: str
+    definition: str
+    by: Literal["user", "continuation"] = "user"
+    user: str = ""
+    asked: datetime = Field(default_factory=now)
+
+
+class JobAnswer(Document):
+    """That AWS Batch took the job (`jobs/<n>.id.json`)."""
+
+    job_id: str
+    answered: datetime = Field(default_factory=now)
 
 
 Outcome = Literal["finished", "interrupted", "failed", "cancelled", "fenced"]
@@ -233,4 +262,6 @@ class Event(Document):
     continuation: Continuation | None = None
     from_checkpoint: int | None = None
     seconds: float | None = None
+    size: int | None = None
+    """Bytes that were written, of a checkpoint."""
     at: datetime = Field(default_factory=now)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lammps_jobs.cluster import Cluster, Run, Values
+from lammps_jobs.cluster import Run, Values, connect
 from lammps_jobs.compare import Difference, compare
 from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError, WrongState
 from lammps_jobs.inputs import depth_of, gather
@@ -133,7 +133,7 @@ class _Ground:
                 _shorten(self.source / name, steps)
         self.script = self.source / script.name
         self.inputs = {name: (self.source / name).read_bytes() for name in files}
-        self.cluster = Cluster(str(folder / "store"))
+        self.cluster = connect(store=folder / "store")
         self.seconds: dict[str, float] = {}
 
     def bare(self) -> None:

@@ -32,6 +32,8 @@ from lammps_jobs.models import (
     Checkpoint,
     Document,
     Event,
+    JobAnswer,
+    JobRequest,
     OutputFile,
     Progress,
     Result,
@@ -46,15 +48,20 @@ D = TypeVar("D", bound=Document)
 CHUNK = 8 * 1024 * 1024
 
 
-def open_root(url: str) -> ObjectStore:
+def open_root(url: str, region: str | None = None) -> ObjectStore:
     """The store at `url`: `s3://bucket/prefix`, or a local folder (made when missing).
 
-    Raises StoreError when a local folder cannot be made.
+    With a `region` the credentials are those that boto3 finds (profiles, SSO, a container's role), which are
+    more than the object store library knows by itself. Raises StoreError when a local folder cannot be made.
     """
     from obstore.store import LocalStore, from_url
 
     if "://" in url:
-        return from_url(url)
+        if region is None:
+            return from_url(url)
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        return from_url(url, region=region, credential_provider=Boto3CredentialProvider())
     try:
         return LocalStore(Path(url).expanduser().resolve(), automatic_cleanup=False, mkdir=True)
     except (OSError, BaseError) as error:
@@ -232,6 +239,24 @@ class RunStore:
 
     def ended(self, number: int) -> AttemptEnd | None:
         return self._load(f"attempts/{number:04d}.end.json", AttemptEnd)
+
+    def ask_job(self, request: JobRequest) -> bool:
+        """False when a request with that number exists."""
+        return self._commit(f"jobs/{request.number:04d}.json", request)
+
+    def job_requests(self) -> list[JobRequest]:
+        """All requests for AWS Batch jobs, oldest first."""
+        names = [name for name in self._names("jobs") if name.count(".") == 1]
+        found = (self._load(f"jobs/{name}", JobRequest) for name in names)
+        return [request for request in found if request]
+
+    def answer_job(self, number: int, job_id: str) -> None:
+        self._commit(f"jobs/{number:04d}.id.json", JobAnswer(job_id=job_id))
+
+    def job_id(self, number: int) -> str:
+        """ID of the job that request `number` led to; empty while there is none."""
+        answer = self._load(f"jobs/{number:04d}.id.json", JobAnswer)
+        return answer.job_id if answer else ""
 
     def commit(self, checkpoint: Checkpoint) -> bool:
         return self._commit(f"checkpoints/{checkpoint.seq:06d}.json", checkpoint)

@@ -86,7 +86,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             if not run.status.is_ended:
                 run.kill()
                 run.wait(10)
-            made._backend.forget(run.record.attempts())
+            made._backend._forget(run.record.attempts())
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,19 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from typing import Literal
 
+Word = Literal["gone soon", "at risk"]
 TOKEN_S = 21600
 ASK_EVERY_S = 5.0
 SPOT_GRACE_S = 120.0
 
 
 class SpotNotice:
-    """Asks the metadata service at `endpoint` until a notice comes, then calls `on_notice` once."""
+    """Asks the metadata service at `endpoint`; calls `on_notice` once with "gone soon" when a Spot notice comes,
+    and once with "at risk" when EC2 recommends to rebalance, which may come earlier, or never."""
 
-    def __init__(self, endpoint: str, on_notice: Callable[[], None], every_s: float = ASK_EVERY_S) -> None:
+    def __init__(self, endpoint: str, on_notice: Callable[[Word], None], every_s: float = ASK_EVERY_S) -> None:
         self._endpoint, self._on_notice, self._every_s = endpoint.rstrip("/"), on_notice, every_s
         self._token = ""
         self._over = threading.Event()
@@ -31,15 +34,19 @@ class SpotNotice:
         self._thread.join(2 * self._every_s)
 
     def _ask(self) -> None:
+        at_risk = False
         while not self._over.wait(self._every_s):
-            if self._announced():
-                self._on_notice()
+            if self._announced("spot/instance-action"):
+                self._on_notice("gone soon")
                 return
+            if not at_risk and self._announced("events/recommendations/rebalance"):
+                at_risk = True
+                self._on_notice("at risk")
 
-    def _announced(self) -> bool:
+    def _announced(self, what: str) -> bool:
         try:
             self._token = self._token or self._call("PUT", "api/token")
-            self._call("GET", "meta-data/spot/instance-action")
+            self._call("GET", f"meta-data/{what}")
         except urllib.error.HTTPError as error:
             if error.code == 401:
                 self._token = ""

@@ -6,6 +6,7 @@ No MPI and no LAMMPS in this process, so that nothing that happens to them can t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import queue
@@ -17,11 +18,10 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lammps_jobs.accelerators import switches
 from lammps_jobs.errors import (
     INTERRUPTED,
-    CannotResume,
     Damaged,
-    EngineDied,
     Fenced,
     InputMissing,
     LammpsJobsError,
@@ -42,10 +42,13 @@ from lammps_jobs.models import (
     now,
     weakest,
 )
+from lammps_jobs.runner import surroundings
+from lammps_jobs.runner.deaths import death_of, fault_of
 from lammps_jobs.runner.link import Message
-from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice
+from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice, Word
 from lammps_jobs.runner.process import Engine
 from lammps_jobs.runner.recorder import Recorder
+from lammps_jobs.runner.surroundings import Surroundings
 from lammps_jobs.store import RunStore
 
 CONNECT_S = 60.0
@@ -54,6 +57,8 @@ CHECKPOINT_WITHIN = 0.5
 RESERVED = 0.4
 """Share of the grace time kept for writing and uploading."""
 
+REBALANCE_S = 20.0
+"""Seconds in which a good step is looked for when EC2 recommends to leave a machine."""
 
 DOUBTFUL_STEPS = 1000
 """A failure of LAMMPS within so many timesteps of a cut is not believed: the stage is tried again uncut."""
@@ -67,8 +72,8 @@ class _Unusable(Exception):
 
 
 class Supervisor:
-    def __init__(self, store: RunStore, scratch: Path, *, debug: bool = False) -> None:
-        self.store, self.debug = store, debug
+    def __init__(self, store: RunStore, scratch: Path, around: Surroundings = Surroundings()) -> None:
+        self.store, self.around = store, around
         self.spec = store.submission().spec
         self.number = self._claim(scratch)
         self.scratch = scratch / f"attempt-{self.number}"
@@ -97,6 +102,8 @@ class Supervisor:
                 supervisor_pid=os.getpid(),
                 supervisor_started=psutil.Process().create_time(),
                 scratch=str(scratch),
+                job=self.around.job,
+                job_attempt=self.around.job_attempt,
             )
             if self.store.claim(attempt):
                 return number
@@ -191,7 +198,7 @@ class Supervisor:
             "full_log": str(self.scratch / FULL_LOG),
             "final_state": str(self.scratch / FINAL_STATE),
             "log": "log.lammps",
-            "lammps_args": [],
+            "lammps_args": self._switches(),
             "scratch": str(self.scratch),
             "where": str(self.scratch / "where"),
             "socket": os.path.relpath(self.scratch / "engine.sock", self.folder),  # socket paths must be short
@@ -203,6 +210,11 @@ class Supervisor:
             "after_cut": spec.rehearsal.then,
             "resume": resume,
         }
+
+    def _switches(self) -> list[str]:
+        script = (self.folder / self.spec.script).read_text(errors="replace")
+        resources = self.spec.resources
+        return switches(self.around.gpu, self.around.gpus, resources.ranks, script, chosen=resources.accelerator)
 
     def _cuts_to_come(self, checkpoint: Checkpoint | None) -> list[tuple[int, int]]:
         """The rehearsal's cuts that lie ahead and were not taken before (a run that fell back passes them again)."""
@@ -228,15 +240,15 @@ class Supervisor:
             code = self._handle(message, engine, checkpoint)
             if code is not None:
                 return code
+            self._mind_the_time()
             if self._stopping and time.monotonic() > self._deadline:
                 self._in_time = False
                 return self._end_interrupted("the time allowed ran out before a new checkpoint could be cut")
             if message["event"] == "cut":
                 due = time.monotonic() + self.spec.checkpoints.every_s
                 self._cut_asked = False
-            elif time.monotonic() > due and engine.is_listening and not (self._cut_asked or self._stopping):
-                self._cut_asked = True
-                engine.ask(ask="checkpoint", within_s=CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
+            elif time.monotonic() > due and not self._stopping:
+                self._ask_for_cut(engine, CHECKPOINT_WITHIN * self.spec.checkpoints.every_s)
 
     def _handle(self, message: Message, engine: Engine, checkpoint: Checkpoint | None) -> int | None:
         match message["event"]:
@@ -263,18 +275,26 @@ class Supervisor:
                 self._tell("warning", message["text"])
             case "failed":
                 self._doubt(message["stage"], message["step"], message["message"], resuming=message["kind"] == "resume")
-                return self._end_with(_fault_of(message))
+                return self._end_with(fault_of(message))
             case "finished":
                 self.recorder.finish(message)
                 return self._end("finished", 0)
             case "stop":
                 self._begin_stop(message, engine)
+            case "rebalance" if not self._stopping:
+                self._tell("warning", "EC2 expects to take this machine soon: a checkpoint is taken now.")
+                self._ask_for_cut(engine, REBALANCE_S)
             case "gone":
                 self._mourn(engine)
         return None
 
+    def _ask_for_cut(self, engine: Engine, within_s: float) -> None:
+        if engine.is_listening and not self._cut_asked:
+            self._cut_asked = True
+            engine.ask(ask="checkpoint", within_s=within_s)
+
     def _mourn(self, engine: Engine) -> NoReturn:
-        error = self._death(engine)
+        error = death_of(engine, self.spec.name)
         if isinstance(error, ScriptError) or engine.has_crashed:
             self._doubt(self.progress.stage, self.progress.step, error.what)
         raise error
@@ -306,6 +326,7 @@ class Supervisor:
             step=checkpoint.step,
             stage=checkpoint.stage,
             seconds=checkpoint.cut_s + time.monotonic() - started,
+            size=sum(blob.size for blob in checkpoint.to_load),
         )
         self._say(
             step=checkpoint.step,
@@ -345,15 +366,27 @@ class Supervisor:
 
     def _on_signal(self, number: int, frame: object) -> None:
         name = signal.Signals(number).name
-        self.inbox.put({"event": "stop", "why": name, "grace_s": self.spec.checkpoints.grace_s})
+        self.inbox.put({"event": "stop", "why": name, "grace_s": self._grace_s})
+
+    @property
+    def _grace_s(self) -> float:
+        return self.around.grace_s or self.spec.checkpoints.grace_s
 
     def _watch_notices(self) -> SpotNotice | None:
-        endpoint = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
-        if not endpoint:
+        if not self.around.metadata:
             return None
-        every = float(os.environ.get("LAMMPS_JOBS_NOTICE_EVERY_S", "5"))
-        notice = {"event": "stop", "why": "Spot notice", "grace_s": SPOT_GRACE_S}
-        return SpotNotice(endpoint, lambda: self.inbox.put(notice), every)
+        messages: dict[Word, Message] = {
+            "gone soon": {"event": "stop", "why": "Spot notice", "grace_s": SPOT_GRACE_S},
+            "at risk": {"event": "rebalance"},
+        }
+        return SpotNotice(self.around.metadata, lambda word: self.inbox.put(messages[word]), self.around.notice_every_s)
+
+    def _mind_the_time(self) -> None:
+        """Stop in time before the attempt is ended from outside."""
+        limit = self.around.time_limit_s
+        if limit and not self._stopping and time.monotonic() - self._started > limit - self._grace_s:
+            self.around = dataclasses.replace(self.around, time_limit_s=None)
+            self.inbox.put({"event": "stop", "why": "time limit", "grace_s": self._grace_s})
 
     def _begin_stop(self, message: Message, engine: Engine) -> None:
         if self._stopping:
@@ -389,46 +422,26 @@ class Supervisor:
             self._tell("ended", words.get("reason", outcome))
         return code
 
-    def _death(self, engine: Engine) -> LammpsJobsError:
-        """The engine is gone without a last message: what the system and LAMMPS's log say of it."""
-        code = engine.wait()
-        file, line, command = engine.where()
-        lammps = [text for text in engine.said() if text.startswith("ERROR")]
-        place = f"{file}:{line}: {command}" if file else "before the script's first line"
-        if lammps:
-            return ScriptError(lammps[-1], where=place, then="Correct the script and submit it under a new name.")
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return EngineDied(
-            f"LAMMPS died without a word ({name}): killed, out of memory, or a crash.",
-            where=place,
-            then="Everything up to the last checkpoint is safe. Try: lammps-jobs resume " + self.spec.name,
-        )
-
     def _save_logs(self) -> None:
         for name in ("lammps.raw.log", "engine.out", FULL_LOG):
             with contextlib.suppress(OSError, LammpsJobsError):
                 self.store.put_log(self.number, name, (self.scratch / name).read_bytes())
-        if not self.debug:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     # -- telling ---------------------------------------------------------------------------------
 
     def _say(self, **fields: Any) -> None:
         self.progress = self.progress.model_copy(update={**fields, "updated": now()})
+        self.around.observe(self.progress)
         with contextlib.suppress(LammpsJobsError):  # advice only
             self.store.say(self.progress)
 
     def _tell(self, kind: Any, text: str, **fields: Any) -> None:
         self._told += 1
+        event = Event(attempt=self.number, kind=kind, text=text, **fields)
+        self.around.observe(event)
         with contextlib.suppress(LammpsJobsError):
-            self.store.tell(Event(attempt=self.number, kind=kind, text=text, **fields), self._told)
-
-
-def _fault_of(message: Message) -> LammpsJobsError:
-    where = f"{message['file']}:{message['line']}: {message['command']}"
-    if message["kind"] == "resume":
-        return CannotResume(message["message"], where=where, then="Start the run again under a new name.")
-    return ScriptError(message["message"], where=where, then="Correct the script and submit it under a new name.")
+            self.store.tell(event, self._told)
 
 
 def main() -> int:
@@ -436,7 +449,7 @@ def main() -> int:
 
     job = json.loads(sys.argv[1])
     store = RunStore(open_root(job["store"]), job["run"])
-    return Supervisor(store, Path(job["scratch"]), debug=job.get("debug", False)).run()
+    return Supervisor(store, Path(job["scratch"]), surroundings.of()).run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,16 @@ import pytest
 
 import lammps_jobs
 from lammps_jobs import Checkpoints, Rehearsal, Resources
-from lammps_jobs.errors import InputMissing, NameTaken, NoSuchRun, StoreError, TooNew, UsageError, WrongState
+from lammps_jobs.errors import (
+    CloudError,
+    InputMissing,
+    NameTaken,
+    NoSuchRun,
+    StoreError,
+    TooNew,
+    UsageError,
+    WrongState,
+)
 from lammps_jobs.models import Attempt
 from lammps_jobs.store import RunStore, open_root
 from tests.conftest import (
@@ -110,11 +119,18 @@ def test_same_name_with_another_spec_is_refused(cluster, script):
         cluster.submit(path, name="one", variables={"x": 1})
 
 
-def test_unknown_run_and_unknown_cluster(cluster):
+def test_unknown_run_and_unknown_cluster(cluster, monkeypatch, tmp_path):
     with pytest.raises(NoSuchRun):
         cluster.run("nothing")
-    with pytest.raises(UsageError, match="prod"):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(CloudError, match="No AWS region is set"):
         lammps_jobs.connect("prod")
+    with pytest.raises(UsageError, match="has its own store"):
+        lammps_jobs.connect("prod", store=tmp_path)
+    with pytest.raises(UsageError, match="this machine has none"):
+        lammps_jobs.connect(pool="t4")
 
 
 def test_killed_engine_leaves_the_record_and_a_resumable_run(cluster, script):

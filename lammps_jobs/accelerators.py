@@ -1,0 +1,65 @@
+"""How a run uses the GPUs of its machine: LAMMPS's command-line switches for a GPU architecture.
+
+From published figures: T4, A10G and L4 are weak in double precision, so the GPU package in mixed precision wins there
+(EAM of 32k atoms on one chip of that family: 1,250 timesteps/s against 450 with KOKKOS); A100 and H100 are for KOKKOS,
+with a full neighbour list for pair potentials (LJ: 30 % faster than a half one). Force fields that
+KOKKOS alone has (ReaxFF) go to KOKKOS everywhere, with a half list (manual, page `package`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Choice = Literal["auto", "kokkos", "gpu", "none"]
+
+WEAK_DOUBLE = ("Turing75", "Ampere86", "Ada89")
+"""Architectures whose double precision runs at a 32nd or 64th of single precision."""
+KOKKOS_ONLY = ("reaxff", "snap", "uf3", "mliap", "pace")
+"""Pair styles that KOKKOS has on GPUs and the GPU package has not (manual, page "Commands pair": letters g and k)."""
+HALF_LIST = ("reaxff", "sw", "tersoff", "vashishta")
+"""Pair styles for which a half neighbour list with newton on is needed or faster in KOKKOS."""
+SMALLEST_ATOMS = 2000
+"""Below so many atoms a GPU loses against its machine's own cores."""
+
+
+def switches(
+    gpu: str, gpus: int, ranks: int, script: str, *, atoms: int | None = None, chosen: Choice = "auto"
+) -> list[str]:
+    """LAMMPS's switches for `gpus` GPUs of architecture `gpu` (Kokkos's name), `ranks` ranks and the text of a script.
+
+    Empty without GPUs, with `chosen` "none", and by itself for systems of under SMALLEST_ATOMS atoms.
+    """
+    if not gpus or not gpu or chosen == "none":
+        return []
+    if chosen == "auto" and atoms is not None and atoms < SMALLEST_ATOMS:
+        return []
+    styles = pair_styles(script)
+    package = chosen if chosen != "auto" else _suits(gpu, styles)
+    if package == "gpu":
+        return ["-sf", "gpu", "-pk", "gpu", str(gpus)]
+    half = any(style.startswith(HALF_LIST) for style in styles)
+    lists = ["neigh", "half", "newton", "on"] if half else ["neigh", "full", "newton", "off"]
+    used = min(gpus, ranks)
+    return ["-k", "on", "g", str(used), "-sf", "kk", "-pk", "kokkos", *lists]
+
+
+def ranks_for(gpus: int, package: str) -> int | None:
+    """How many ranks to start where the user did not say: one a GPU for KOKKOS (several on one without MPS are
+    several times slower); None where it is the user's choice."""
+    return gpus if gpus and package == "kokkos" else None
+
+
+def _suits(gpu: str, styles: list[str]) -> Choice:
+    if any(style.startswith(KOKKOS_ONLY) for style in styles):
+        return "kokkos"
+    return "gpu" if gpu in WEAK_DOUBLE else "kokkos"
+
+
+def pair_styles(script: str) -> list[str]:
+    """Pair styles that a script names, `hybrid` ones by their parts."""
+    found: list[str] = []
+    for match in re.finditer(r"^\s*pair_style\s+(.+?)(?:#|$)", script, re.MULTILINE):
+        words = match[1].split()
+        found += [word for word in words if re.match(r"[a-z]", word)] if words[0].startswith("hybrid") else words[:1]
+    return found

@@ -1,0 +1,38 @@
+"""What a place where runs run must offer; `local` and `batch` do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from lammps_jobs.store import RunStore
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Whether anything more will come of a run by itself, and why not yet if so."""
+
+    is_going: Literal["alive", "waiting", "gone"]
+    """`alive`: the newest attempt runs. `waiting`: an attempt will start. `gone`: neither."""
+    reason: str = ""
+    then: str = ""
+
+
+class Backend(Protocol):
+    def start(self, record: RunStore) -> None:
+        """See to it that an attempt starts; raises LammpsJobsError when none can."""
+
+    def look(self, records: Sequence[RunStore]) -> None:
+        """Several runs are about to be looked at: find out about all of them in few calls."""
+
+    def outlook(self, record: RunStore) -> Outlook: ...
+
+    def live(self, record: RunStore, name: str) -> bytes:
+        """What the newest attempt wrote to its file `name` so far, as far as it can be seen from here."""
+
+    def interrupt(self, record: RunStore) -> None:
+        """Ask the newest attempt to take a checkpoint and stop, or call off the one that waits."""
+
+    def kill(self, record: RunStore) -> None:
+        """Take the machine away from the newest attempt, as a reclaimed Spot machine would go."""

@@ -1,0 +1,188 @@
+"""The batch backend: attempts are AWS Batch jobs on a stack's pools."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from lammps_jobs import jobs
+from lammps_jobs.aws import client, explained
+from lammps_jobs.backends import Outlook
+from lammps_jobs.errors import CloudError, WrongState
+from lammps_jobs.models import FULL_LOG, JobRequest
+from lammps_jobs.stack import PoolOutputs, StackOutputs
+from lammps_jobs.store import RunStore
+
+PER_CALL = 100
+"""Jobs that one DescribeJobs call takes."""
+FRESH_S = 1.0
+"""How long an answer of AWS Batch is believed."""
+NOT_YET = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
+OVER = ("SUCCEEDED", "FAILED")
+_BY_UP = "Ask whoever runs the stack: `pulumi up` puts it right."
+
+
+class BatchBackend:
+    """Submits to the pool `pool` of a stack and asks AWS Batch about its jobs."""
+
+    def __init__(self, outputs: StackOutputs, pool: str = "") -> None:
+        self.outputs = outputs
+        self.pool_name = pool or outputs.default_pool
+        self.pool: PoolOutputs = outputs.pool(self.pool_name)
+        self._clients: dict[str, Any] = {}
+        self._seen: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = client(service, self.outputs.region)
+        return self._clients[service]
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    def start(self, record: RunStore) -> None:
+        """Submit the run's next job, unless one is on its way: crashes in between neither lose nor double it."""
+        requests = record.job_requests()
+        number = len(requests)
+        if not requests or (record.job_id(number) and self._is_over(record)):
+            number += 1
+        request = JobRequest(
+            number=number, name=jobs.unique_name(record.name), stack=self.outputs.stack, pool=self.pool_name,
+            queue=self.pool.queue, definition=self.pool.definition, user=getpass.getuser(),
+        )  # fmt: skip
+        jobs.ask(record, self._client("batch"), self.outputs.store, request)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def look(self, records: Sequence[RunStore]) -> None:
+        """Describe the newest jobs of all these runs, a hundred a call."""
+        wanted = [job for job in (self._newest(record) for record in records) if job]
+        for start in range(0, len(wanted), PER_CALL):
+            self._describe(wanted[start : start + PER_CALL])
+
+    def _newest(self, record: RunStore) -> str:
+        requests = record.job_requests()
+        return record.job_id(requests[-1].number) if requests else ""
+
+    def _describe(self, job_ids: list[str]) -> None:
+        with explained("AWS Batch"):
+            answer = self._client("batch").describe_jobs(jobs=job_ids)["jobs"]
+        self._seen.update({job["jobId"]: (time.monotonic(), job) for job in answer})
+
+    def job(self, record: RunStore) -> dict[str, Any] | None:
+        """What AWS Batch says of the newest job; None when there is none, or it was forgotten (after a week)."""
+        job_id = self._newest(record)
+        if not job_id:
+            return None
+        asked, _ = self._seen.get(job_id, (-1e9, {}))
+        if time.monotonic() - asked > FRESH_S:
+            self._describe([job_id])
+        return self._seen.get(job_id, (0.0, None))[1]
+
+    def _is_over(self, record: RunStore) -> bool:
+        job = self.job(record)
+        return job is None or job["status"] in OVER
+
+    def outlook(self, record: RunStore) -> Outlook:
+        job = self.job(record)
+        if job is None:
+            return Outlook("gone")
+        if job["status"] in OVER:
+            return Outlook("gone", _why(job))
+        if job["status"] in NOT_YET:
+            reason, then = self.why_not_yet(job)
+            return Outlook("waiting", reason, then)
+        attempts = record.attempts()
+        newest = attempts[-1] if attempts else None
+        if newest and newest.job == job["jobId"] and not record.ended(newest.number):
+            return Outlook("alive" if newest.job_attempt > len(job.get("attempts", [])) else "waiting")
+        return Outlook("waiting", "The container is starting.")
+
+    def why_not_yet(self, job: dict[str, Any]) -> tuple[str, str]:
+        """Why a job does not run yet, in words, and what can be done about it."""
+        if job["status"] == "STARTING":
+            return "A machine is there; the image is being pulled.", ""
+        with explained(f"queue {job['jobQueue']}"):
+            batch = self._client("batch")
+            queue = batch.describe_job_queues(jobQueues=[job["jobQueue"]])["jobQueues"]
+            names = [one["computeEnvironment"] for one in queue[0]["computeEnvironmentOrder"]] if queue else []
+            environments = batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]
+        invalid = [one for one in environments if one.get("status") == "INVALID"]
+        said = job.get("statusReason", "")
+        reason, then = said or f"The job is {job['status']}: waiting for a machine.", ""
+        if not queue or queue[0]["state"] != "ENABLED":
+            reason, then = "The job queue is disabled.", _BY_UP
+        elif invalid:
+            reason, then = f"The compute environment is INVALID: {invalid[0].get('statusReason', '')}", _BY_UP
+        elif environments and all(one["state"] != "ENABLED" for one in environments):
+            reason, then = "The compute environments are disabled.", _BY_UP
+        elif said.startswith("MISCONFIGURATION"):
+            reason, then = f"No machine of the pool can take the job: {said}", "Ask for less, or for another pool."
+        elif said.startswith("CAPACITY"):
+            reason, then = (
+                f"AWS has no such machines just now; it goes on looking: {said}",
+                "Wait, or take another pool.",
+            )
+        return reason, then
+
+    # -- logs --------------------------------------------------------------------------------------
+
+    def live(self, record: RunStore, name: str) -> bytes:
+        """The log so far from CloudWatch, of the attempt that runs; nothing for other files."""
+        job = self.job(record)
+        stream = (job or {}).get("container", {}).get("logStreamName")
+        if name != FULL_LOG or not stream or not job or job["status"] != "RUNNING":
+            return b""
+        return "".join(f"{line}\n" for line in self.lines(stream) if is_of_lammps(line)).encode()
+
+    def lines(self, stream: str) -> list[str]:
+        """All lines of a log stream; none while it does not exist."""
+        logs, found = self._client("logs"), list[str]()
+        token: str | None = None
+        try:
+            with explained(f"log stream {stream}"):
+                while True:
+                    more: dict[str, str] = {"nextToken": token} if token else {}
+                    page = logs.get_log_events(
+                        logGroupName=self.outputs.log_group, logStreamName=stream, startFromHead=True, **more
+                    )
+                    found += [event["message"] for event in page["events"]]
+                    if page.get("nextForwardToken") in (None, token):
+                        return found
+                    token = page["nextForwardToken"]
+        except CloudError as error:
+            if "ResourceNotFound" in error.what:
+                return []
+            raise
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    def interrupt(self, record: RunStore) -> None:
+        """Terminate the job: AWS Batch sends SIGTERM, and the attempt has its grace time for a checkpoint."""
+        self._terminate(record, "interrupted by its user")
+
+    def kill(self, record: RunStore) -> None:
+        raise WrongState("A machine of AWS cannot be taken away from here.", then="lammps-jobs interrupt RUN")
+
+    def _terminate(self, record: RunStore, reason: str) -> None:
+        job_id = self._newest(record)
+        if job_id:
+            with explained(f"job {job_id}"):
+                self._client("batch").terminate_job(jobId=job_id, reason=reason)
+            self._seen.pop(job_id, None)
+
+
+OURS = "lammps-jobs: "
+"""How lines of the attempt's own begin in its log stream; metrics are JSON; all else is LAMMPS's log."""
+
+
+def is_of_lammps(line: str) -> bool:
+    return not line.startswith((OURS, '{"_aws"'))
+
+
+def _why(job: dict[str, Any]) -> str:
+    container = job.get("container", {})
+    said = str(job.get("statusReason") or container.get("reason") or "")
+    code = container.get("exitCode")
+    return f"{said} (exit code {code})" if code else said

@@ -1,0 +1,87 @@
+"""Containers without a Docker engine: podman on a store of its own, and the CPU image built with buildah.
+
+No registry is reached: the base image is made by debootstrap under the name that the Dockerfile's FROM uses.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+NEEDED = ("podman", "buildah", "runc", "catatonit", "debootstrap")
+HINT = "no containers here: apt-get install podman buildah runc catatonit debootstrap (as root)"
+BASE = "docker.io/library/debian:bookworm-slim"
+IMAGE = "localhost/lammps-jobs:cpu"
+CERTIFICATES = "/etc/ssl/certs"
+
+CONF = """[containers]
+default_ulimits=["nofile=1024:1024","nproc=4096:4096"]
+netns="host"
+[engine]
+cgroup_manager="cgroupfs"
+runtime="{runc}"
+"""
+
+
+def can_run_containers() -> bool:
+    """Whether the tools are here, and the right to use them."""
+    return os.geteuid() == 0 and all(shutil.which(tool) for tool in NEEDED)
+
+
+class Podman:
+    """Images and containers in the cache folder of this project; containers are removed by who made them."""
+
+    def __init__(self) -> None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lammps-jobs"
+        self.home = cache / "containers"
+        self.home.mkdir(parents=True, exist_ok=True)
+        conf = self.home / "containers.conf"
+        conf.write_text(CONF.format(runc=shutil.which("runc")))
+        self.environment = {**os.environ, "CONTAINERS_CONF": str(conf)}
+        store = ["--root", str(self.home / "root"), "--runroot", str(self.home / "run"), "--storage-driver", "vfs"]
+        self._podman, self._buildah = ["podman", *store], ["buildah", *store]
+
+    def __call__(self, *args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [*self._podman, *args]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, timeout=timeout_s, check=False
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"podman {' '.join(args)}: {done.stderr.strip()}")
+        return done
+
+    def popen(self, *args: str, **how: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*self._podman, *args], env=self.environment, **how)
+
+    def make_base(self) -> None:
+        """The base image, from Debian's packages (half a minute, once)."""
+        if not self("image", "exists", BASE, check=False).returncode:
+            return
+        tree = self.home / "base"
+        shutil.rmtree(tree, ignore_errors=True)
+        subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree)],
+                       check=True, capture_output=True, timeout=600)  # fmt: skip
+        packed = subprocess.Popen(["tar", "-C", str(tree), "-c", "."], stdout=subprocess.PIPE)
+        subprocess.run([*self._podman, "import", "-", BASE], stdin=packed.stdout, env=self.environment, check=True,
+                       capture_output=True, timeout=600)  # fmt: skip
+        packed.wait()
+        shutil.rmtree(tree)
+
+    def build(self, target: str = "cpu", tag: str = IMAGE) -> float:
+        """Build a target of image/Dockerfile; the seconds that it took. Unchanged layers are not built again."""
+        self.make_base()
+        started = time.monotonic()
+        command = [*self._buildah, "bud", "--isolation=chroot", "--pull-never", "--layers", "--target", target,
+                   "--tag", tag, "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
+                   "--file", "image/Dockerfile", "."]  # fmt: skip
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, env=self.environment, timeout=1200, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"the image {tag} cannot be built:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        return time.monotonic() - started

@@ -1,0 +1,30 @@
+"""A whole stack on loopback: the Pulumi program's resources in moto, jobs in containers, `connect("dev")` works."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.cloud.account import Account
+from tests.cloud.batch import Cloud, serving
+from tests.cloud.containers import Podman
+from tests.infra.graph import Graph, config_of, run
+from tests.servers import moto
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ALLOW_HTTP": "true"}
+
+
+@contextlib.contextmanager
+def deployed(podman: Podman, stack: str = "dev") -> Iterator[tuple[Cloud, dict[str, str]]]:
+    """The cloud, and the environment in which researchers reach it."""
+    config = config_of(stack)
+    region = config["aws:region"]
+    with moto(MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
+        graph = run(config, stack, graph=Graph(account=Account(url, region)))
+        # moto takes the bucket's TLS-only rule for a rule against everybody; there is no TLS on loopback
+        Account(url, region).client("s3").delete_bucket_policy(Bucket=graph.outputs["bucket"])
+        reach = {**KEYS, "AWS_ENDPOINT_URL": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        cloud = Cloud(url, region, podman, reach)
+        with serving(cloud) as batch:
+            cloud.environment["AWS_ENDPOINT_URL_BATCH"] = batch
+            yield cloud, cloud.environment
