@@ -1,0 +1,55 @@
+"""Stacks on loopback: one whose jobs wait for machines for ever, one whose jobs run in containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cloud.batch import Cloud
+from tests.cloud.containers import HINT, Podman, can_run_containers
+from tests.cloud.stack import deployed
+
+
+class NoContainers:
+    """Where no machine ever comes, none is started."""
+
+    def __call__(self, *args: str, **how: object) -> None:
+        raise AssertionError(f"no container should be touched: {args}")
+
+
+@pytest.fixture(scope="module")
+def _waiting() -> Iterator[tuple[Cloud, dict[str, str]]]:
+    with deployed(NoContainers()) as (cloud, environment):  # type: ignore[arg-type]
+        cloud.capacity.clear()
+        yield cloud, environment
+
+
+@pytest.fixture
+def waiting(_waiting, monkeypatch) -> Cloud:
+    """A stack that finds no machines: jobs stay RUNNABLE."""
+    cloud, environment = _waiting
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    cloud.faults.clear()
+    return cloud
+
+
+@pytest.fixture(scope="module")
+def _cloud() -> Iterator[tuple[Cloud, dict[str, str]]]:
+    if not can_run_containers():
+        pytest.skip(HINT)
+    podman = Podman()
+    podman.build()
+    with deployed(podman) as (cloud, environment):
+        yield cloud, environment
+
+
+@pytest.fixture
+def cloud(_cloud, monkeypatch) -> Cloud:
+    """A stack whose jobs run in containers of the real image."""
+    made, environment = _cloud
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    made.first_attempt = 1
+    return made
