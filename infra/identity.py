@@ -75,7 +75,7 @@ class Identity(Component):
         role = self._role(name, policies.assumed_by("ecs-tasks.amazonaws.com", self.context.account))
         pools = [pool.name] + ([pool.fallback] if pool.fallback else [])
         queues = [self.queue(one) for one in pools]
-        definitions = [f"{self.definition(one)}:*" for one in pools]
+        definitions = [self.definition(one) + which for one in pools for which in ("", ":*")]
         jobs = self.context.arn("batch", "job/*")
         self._policy(
             name,
@@ -101,9 +101,9 @@ class Identity(Component):
                     log_group=group,
                     parameter=context.arn("ssm", "parameter" + parameter_name(context.stack)),
                     repositories=repositories,
-                    instances=context.arn("ec2", "instance/*")
-                    if context.config.access.kind == "session-manager"
-                    else None,
+                    access=context.config.access.kind,
+                    instances=context.arn("ec2", "instance/*"),
+                    sessions=context.arn("ssm", "session/${aws:userid}-*"),
                     stack=context.stack,
                 )
             )

@@ -74,13 +74,14 @@ def researcher(
     log_group: str,
     parameter: str,
     repositories: Sequence[str],
-    instances: str | None,
+    access: str,
+    instances: str,
+    sessions: str,
     stack: str,
 ) -> Document:
     """Somebody who submits: stage inputs, submit, follow, cancel, fetch results. Nothing else."""
     describe = ["batch:DescribeJobs", "batch:DescribeJobQueues", "batch:DescribeComputeEnvironments",
                 "batch:DescribeJobDefinitions", "batch:ListJobs", "servicequotas:GetServiceQuota"]  # fmt: skip
-    shell = ["ssm:StartSession"]
     return document(
         *_runs(bucket, may_delete=False),
         _key(key),
@@ -93,9 +94,27 @@ def researcher(
         allow("Logs", ["logs:GetLogEvents", "logs:FilterLogEvents"], [log_group, f"{log_group}:*"]),
         allow("Outputs", ["ssm:GetParameter"], [parameter]),
         allow("Images", ["ecr:DescribeImages"], repositories) if repositories else None,
-        allow("Shell", shell, [instances], StringEquals={"ssm:resourceTag/stack": stack}) if instances else None,
-        allow("FindMachine", ["ecs:DescribeContainerInstances", "ec2:DescribeInstances"], ["*"]) if instances else None,
+        *_shell(access, instances, sessions, stack),
     )
+
+
+def _shell(access: str, instances: str, sessions: str, stack: str) -> list[Statement]:
+    """A shell on the machine of a running job, the way that the stack allows (config `access.kind`)."""
+    find = {
+        "ssh": ["ec2:DescribeInstances"],
+        "instance-connect": ["ec2:DescribeInstances", "ec2:DescribeInstanceConnectEndpoints"],
+    }.get(access, [])
+    statements = [allow("FindMachine", ["ecs:DescribeContainerInstances", *find], ["*"])]  # EC2's have no resources
+    if access == "session-manager":
+        statements += [
+            allow("Shell", ["ssm:StartSession"], [instances], StringEquals={"ssm:resourceTag/stack": stack}),
+            allow("OwnSessions", ["ssm:TerminateSession", "ssm:ResumeSession"], [sessions]),
+        ]
+    if access == "instance-connect":
+        connect = ["ec2-instance-connect:SendSSHPublicKey", "ec2-instance-connect:OpenTunnel"]
+        on = [instances, instances.replace(":instance/", ":instance-connect-endpoint/")]
+        statements.append(allow("Shell", connect, on, StringEquals={"aws:ResourceTag/stack": stack}))
+    return [] if access == "none" else statements
 
 
 def github(provider: str, repository: str) -> Document:

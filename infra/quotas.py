@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pulumi_aws as aws
 
 from infra.base import Component, Context
-from infra.config import StackConfig
+from infra.config import Pool, StackConfig
 from infra.machines import MACHINES, QUOTA_CODES, quota_of
 
 SPARE = "Lower max_vcpus, or set quotas.request to true (AWS may take days), or quotas.check to false."
@@ -20,7 +20,7 @@ def needed(config: StackConfig) -> dict[str, int]:
     """
     wanted: dict[str, int] = {}
     for pool in config.pools:
-        for code in {QUOTA_CODES[quota_of(name), pool.purchase] for name in pool.instance_types}:
+        for code in quotas_of(pool):
             wanted[code] = wanted.get(code, 0) + pool.max_vcpus
     return wanted
 
@@ -40,7 +40,7 @@ def shortfalls(config: StackConfig, allowed: Mapping[str, float]) -> list[str]:
     found = []
     for code, vcpus in sorted(needed(config).items()):
         have = allowed[code]
-        pools = ", ".join(pool.name for pool in config.pools if _counts(pool.instance_types, pool.purchase, code))
+        pools = ", ".join(pool.name for pool in config.pools if code in quotas_of(pool))
         if have < vcpus:
             none = " Not even one machine can start." if have < smallest(config)[code] else ""
             found.append(f"EC2 quota {code} allows {have:g} vCPUs in {config.region}; pools {pools} may ask for "
@@ -48,8 +48,9 @@ def shortfalls(config: StackConfig, allowed: Mapping[str, float]) -> list[str]:
     return found
 
 
-def _counts(types: tuple[str, ...], purchase: str, code: str) -> bool:
-    return any(QUOTA_CODES[quota_of(name), purchase] == code for name in types)
+def quotas_of(pool: Pool) -> set[str]:
+    """Codes of the quotas that the machines of a pool count against."""
+    return {QUOTA_CODES[quota_of(name), pool.purchase] for name in pool.instance_types}
 
 
 class Quotas(Component):

@@ -133,6 +133,7 @@ class Outputs(Component):
                 "vcpus": pool.job_vcpus,
                 "memory_mib": pool.job_memory_mib,
                 "max_vcpus": pool.max_vcpus,
+                "quotas": sorted(quotas.quotas_of(pool)),
             }
             for pool in context.config.pools
         }

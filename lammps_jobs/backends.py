@@ -31,6 +31,9 @@ class Backend(Protocol):
     def live(self, record: RunStore, name: str) -> bytes:
         """What the newest attempt wrote to its file `name` so far, as far as it can be seen from here."""
 
+    def shell(self, record: RunStore) -> list[str]:
+        """The command that opens a shell where the newest attempt runs."""
+
     def interrupt(self, record: RunStore) -> None:
         """Ask the newest attempt to take a checkpoint and stop, or call off the one that waits."""
 

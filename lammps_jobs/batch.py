@@ -12,6 +12,7 @@ from lammps_jobs.aws import client, explained
 from lammps_jobs.backends import Outlook
 from lammps_jobs.errors import CloudError, WrongState
 from lammps_jobs.models import FULL_LOG, JobRequest
+from lammps_jobs.shell import command_for
 from lammps_jobs.stack import PoolOutputs, StackOutputs
 from lammps_jobs.store import RunStore
 
@@ -155,6 +156,10 @@ class BatchBackend:
             if "ResourceNotFound" in error.what:
                 return []
             raise
+
+    def shell(self, record: RunStore) -> list[str]:
+        """A shell on the machine of the job that runs, as the stack's `access` allows."""
+        return command_for(self.outputs, self.job(record))
 
     # -- acting ------------------------------------------------------------------------------------
 

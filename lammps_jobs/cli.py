@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, LammpsJobsError, UsageError, exit_codes
+from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, UNWELL, LammpsJobsError, UsageError, exit_codes
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from lammps_jobs.cluster import Cluster, Run, RunState
+    from lammps_jobs.doctor import Finding
     from lammps_jobs.models import Resources
 
 M = TypeVar("M", bound="BaseModel")
@@ -282,6 +284,57 @@ def report(name: str, out: Path | None) -> None:
 
     path = write(_cluster().run(name), out or Path(f"{name}.html"))
     _show(f"Open {path.resolve()}", name=name, file=str(path.resolve()))
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
+def shell(name: str, only_print: bool) -> None:
+    """A shell where the run NAME is running: its folder on this machine, or its machine on a stack.
+
+    On a stack the way is the one that its config `access.kind` allows.
+    """
+    import shlex
+    import shutil
+
+    from lammps_jobs.errors import NotInstalled
+    from lammps_jobs.shell import PROGRAMS
+
+    command = _cluster().run(name).shell()
+    if only_print or _is_json():
+        _show(shlex.join(command), name=name, command=command)
+        return
+    if not shutil.which(command[0]):
+        raise NotInstalled(
+            f"{command[0]} is not on this machine.", where=shlex.join(command), then=PROGRAMS[command[0]]
+        )
+    os.execvp(command[0], command)
+
+
+@commands.command()
+@click.argument("stack", default="")
+def doctor(stack: str) -> None:
+    """Can runs run here - and on STACK? Each check, and the remedy where one fails."""
+    from lammps_jobs import doctor as checks
+    from lammps_jobs.cluster import default_store
+
+    given = click.get_current_context().find_root().params
+    stack = stack or ("" if given["stack"] == "local" else given["stack"])
+    looking = checks.stack(stack, given["region"]) if stack else checks.machine(given["store"] or default_store())
+    findings = []
+    for finding in looking:
+        findings.append(finding)
+        if not _is_json():
+            click.echo(_finding_text(finding))
+    if _is_json():
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+    click.get_current_context().exit(0 if all(finding.is_well for finding in findings) else UNWELL)
+
+
+def _finding_text(finding: Finding) -> str:
+    mark = click.style("ok  ", fg="green") if finding.is_well else click.style("FAIL", fg="red", bold=True)
+    remedy = f"\n       {finding.remedy}" if finding.remedy else ""
+    return f"{mark} {finding.what:22s} {finding.detail}{remedy}"
 
 
 @commands.command()

@@ -363,6 +363,14 @@ class Run:
             )
         self.cluster._backend.start(self.record)
 
+    def shell(self) -> list[str]:
+        """The command that opens a shell where the run is running: its folder here, its machine on a stack.
+
+        Raises WrongState when it is not running, UsageError when the stack allows no shell.
+        """
+        self._require_going("look into")
+        return self.cluster._backend.shell(self.record)
+
     def cancel(self, *, now: bool = False) -> None:
         """End the run for good, with a last checkpoint, or at once (`now`); what it wrote stays downloadable."""
         state = self.status

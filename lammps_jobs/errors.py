@@ -119,6 +119,9 @@ INTERRUPTED = 75
 MACHINE_UNUSABLE = 76
 """Exit code of an attempt whose machine does not work (a GPU without driver, ECC errors): retry it elsewhere."""
 
+UNWELL = 22
+"""Exit code of `doctor` when something is not as it should be."""
+
 REFUSED, DIFFERENT = 20, 21
 """Exit codes of `rehearse`: the script cannot be cut somewhere; a resumed run came out different."""
 
@@ -135,6 +138,7 @@ def exit_codes() -> list[tuple[int, str, str]]:
     rows += [(0, "", "Done."), (INTERRUPTED, "", "Interrupted, with a checkpoint committed: `lammps-jobs resume RUN`.")]
     rows += [
         (MACHINE_UNUSABLE, "", "The machine's GPU does not work; the attempt is repeated on another one."),
+        (UNWELL, "", "`doctor` found something that is not as it should be; its lines say what to do."),
         (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),
         (DIFFERENT, "", "Rehearsed: the outputs differ from what they should be; please report it."),
     ]

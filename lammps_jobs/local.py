@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lammps_jobs.backends import Outlook
-from lammps_jobs.errors import LammpsJobsError
+from lammps_jobs.errors import LammpsJobsError, WrongState
 from lammps_jobs.models import Attempt
 from lammps_jobs.store import RunStore
 
@@ -76,6 +77,14 @@ class LocalBackend:
             if attempt.host == socket.gethostname():
                 return path.read_bytes()
         return b""
+
+    def shell(self, record: RunStore) -> list[str]:
+        """A shell in the working folder of the attempt that runs."""
+        attempt = record.attempts()[-1]
+        folder = Path(attempt.scratch) / f"attempt-{attempt.number}" / "work"
+        if attempt.host != socket.gethostname() or not folder.is_dir():
+            raise WrongState(f"{record.name} does not run on this machine.", then=f"lammps-jobs status {record.name}")
+        return ["sh", "-c", f'cd {shlex.quote(str(folder))} && exec "${{SHELL:-sh}}"']
 
     def _forget(self, attempts: list[Attempt]) -> None:
         """Remove what attempts that are gone left on this machine; their record is in the store."""

@@ -44,6 +44,8 @@ class PoolOutputs(_Part):
     memory_mib: int
     """GPUs, vCPUs and memory (MiB) of one attempt, unless a submission says otherwise."""
     max_vcpus: int
+    quotas: tuple[str, ...] = ()
+    """Codes of the EC2 quotas that its machines count against."""
 
 
 class StackOutputs(_Part):

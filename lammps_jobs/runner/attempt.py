@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import dataclasses
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -18,20 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs import jobs
 from lammps_jobs.batch import OURS
 from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError
-from lammps_jobs.models import FULL_LOG, Event, JobRequest, Progress
-from lammps_jobs.runner import surroundings
+from lammps_jobs.models import FULL_LOG, Event, Progress
+from lammps_jobs.runner import gpus, onward, surroundings
 from lammps_jobs.runner.metrics import Metrics
 from lammps_jobs.runner.supervisor import Supervisor
 from lammps_jobs.runner.surroundings import Surroundings
 from lammps_jobs.store import RunStore, open_root
-
-LAST_ATTEMPT = 10
-"""AWS Batch's limit: after it a job is not retried (SubmitJob, retryStrategy.attempts)."""
-STANDSTILL = 3
-"""Interruptions in a row without a new checkpoint after which the fall-back pool takes over."""
 
 
 def say(text: str) -> None:
@@ -49,7 +42,7 @@ def main() -> int:
     if not args.store or not args.run:
         parser.error("--store and --run are needed")
     around = surroundings.of()
-    broken = gpu_fault(around.gpus)
+    broken = gpus.fault(around.gpus)
     if broken:
         say(f"this machine cannot be used: {broken}")
         return MACHINE_UNUSABLE
@@ -66,6 +59,8 @@ def work(url: str, name: str, around: Surroundings) -> int:
     if _was_cancelled(store):
         say("the run was cancelled; nothing to do")
         return 0
+    if around.job and onward.is_stuck(store, around) and _goes_on_elsewhere(store, url, around):
+        return 0
     scratch = Path(os.environ.get("LAMMPS_JOBS_SCRATCH", "/tmp")) / f"{around.job or name}-{around.job_attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
     metrics = Metrics(around.stack, name, around.pool)
@@ -73,99 +68,34 @@ def work(url: str, name: str, around: Surroundings) -> int:
     def observe(said: Progress | Event) -> None:
         if isinstance(said, Event):
             say(f"{said.kind}: {said.text}")
-        made = metrics.event(said) if isinstance(said, Event) else metrics.progress(said, gpu_use(around.gpus))
+        made = metrics.event(said) if isinstance(said, Event) else metrics.progress(said, lambda: gpus.use(around.gpus))
         if made:
             print(made, flush=True)
 
     supervisor = Supervisor(store, scratch, dataclasses.replace(around, observe=observe))
     with printing(supervisor.scratch / FULL_LOG):
         code = supervisor.run()
-    if code == INTERRUPTED and around.job:
-        with contextlib.suppress(LammpsJobsError):  # then the user resumes it; nothing is lost
-            if continue_elsewhere(store, url, around):
-                return 0
+    if code == INTERRUPTED and around.job and around.job_attempt >= onward.LAST_ATTEMPT:
+        return 0 if _goes_on_elsewhere(store, url, around) else code
     return code
+
+
+def _goes_on_elsewhere(store: RunStore, url: str, around: Surroundings) -> bool:
+    """Whether another job took over; where that fails the user resumes the run, and nothing is lost."""
+    try:
+        request = onward.submit_next(store, url, around)
+    except LammpsJobsError as error:
+        say(f"the next job cannot be submitted: {error}".replace("\n", " "))
+        return False
+    if request:
+        say(f"goes on as another job in pool {request.pool}")
+    return request is not None
 
 
 def _was_cancelled(store: RunStore) -> bool:
     newest = store.newest_attempt()
     end = store.ended(newest) if newest else None
     return end is not None and end.outcome == "cancelled"
-
-
-# -- going on beyond this job --------------------------------------------------------------------------
-
-
-def continue_elsewhere(store: RunStore, url: str, around: Surroundings) -> bool:
-    """Submit the run's next job where this one will not be retried, or gets nowhere; whether that was done."""
-    requests = store.job_requests()
-    mine = next((one for one in requests if store.job_id(one.number) == around.job), None)
-    if mine is None or mine.number < len(requests):
-        return False  # somebody has asked for the next one already
-    stuck = around.fallback and standstill(store) >= STANDSTILL
-    if not stuck and around.job_attempt < LAST_ATTEMPT:
-        return False
-    from lammps_jobs.aws import client
-
-    to = {"pool": mine.pool, "queue": mine.queue, "definition": mine.definition}
-    if stuck:
-        queue, name = mine.queue.rpartition("/")[0], around.fallback
-        base = mine.definition.rpartition("/")[0]
-        to = {
-            "pool": name.rpartition(f"{around.stack}-")[2],
-            "queue": f"{queue}/{name}",
-            "definition": f"{base}/{name}",
-        }
-    request = mine.model_copy(
-        update={**to, "number": mine.number + 1, "name": jobs.unique_name(store.name), "by": "continuation"}
-    )
-    jobs.ask(store, client("batch"), url, JobRequest.model_validate(request.model_dump(exclude={"asked"})))
-    say(f"goes on as another job in pool {request.pool}" + (": no progress here" if stuck else ""))
-    return True
-
-
-def standstill(store: RunStore) -> int:
-    """How many of the newest attempts ended without a checkpoint of their own."""
-    seqs = store.checkpoint_seqs()
-    newest = store.checkpoint(seqs[-1]) if seqs else None
-    return store.newest_attempt() - (newest.attempt if newest else 0)
-
-
-# -- the machine ---------------------------------------------------------------------------------------
-
-
-def _nvidia_smi(query: str) -> list[str]:
-    command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
-
-
-def gpu_fault(gpus: int) -> str:
-    """Why the GPUs of this machine cannot be used; empty when they can, or none is asked for."""
-    if not gpus:
-        return ""
-    try:
-        found = _nvidia_smi("ecc.errors.uncorrected.volatile.total")
-    except FileNotFoundError:
-        return "nvidia-smi is missing: no driver"
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = getattr(error, "stdout", "") or getattr(error, "stderr", "") or str(error)
-        return f"nvidia-smi fails: {str(said).strip().splitlines()[-1:]}"
-    if len(found) < gpus:
-        return f"{len(found)} GPUs of {gpus}"
-    wrong = [count for count in found if count.isdigit() and int(count)]
-    return f"uncorrected ECC errors: {', '.join(wrong)}" if wrong else ""
-
-
-def gpu_use(gpus: int) -> float | None:
-    """Mean use of the GPUs in percent; None without any, or when it cannot be read."""
-    if not gpus:
-        return None
-    try:
-        found = [float(use) for use in _nvidia_smi("utilization.gpu")]
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return sum(found) / len(found) if found else None
 
 
 # -- the log -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lammps_jobs.models import Event, Progress
@@ -39,8 +40,8 @@ class Metrics:
         self._said = 0.0
         self._last_checkpoint = time.time()
 
-    def progress(self, now: Progress, gpu_use: float | None = None) -> str | None:
-        """A line when one is due."""
+    def progress(self, now: Progress, gpu_use: Callable[[], float | None] = lambda: None) -> str | None:
+        """A line when one is due; only then the GPUs are asked how busy they are."""
         if now.phase != "running" or time.monotonic() - self._said < self._every_s:
             return None
         self._said = time.monotonic()
@@ -53,8 +54,9 @@ class Metrics:
             value, unit = per_day(now.steps_per_s, now.timestep, now.units)
             if unit == "ns/day":
                 values["NsPerDay"] = value
-        if gpu_use is not None:
-            values["GpuUse"] = gpu_use
+        busy = gpu_use()
+        if busy is not None:
+            values["GpuUse"] = busy
         return self._line(values, Attempt=now.attempt)
 
     def event(self, event: Event) -> str | None:

@@ -43,7 +43,7 @@ class Engine:
         threading.Thread(target=self._accept, daemon=True, name="accept").start()
         command = [sys.executable, "-u", "-m", "lammps_jobs.runner.engine", str(path)]
         if resources.ranks > 1:
-            command = [_mpirun(), "-n", str(resources.ranks), *command]
+            command = [mpirun(), "-n", str(resources.ranks), *command]
         environment = {**os.environ, "OMP_NUM_THREADS": str(resources.threads)}
         with (scratch / "engine.out").open("wb") as out:
             self._process = subprocess.Popen(
@@ -111,7 +111,7 @@ class Engine:
         return lines
 
 
-def _mpirun() -> str:
+def mpirun() -> str:
     beside = Path(sys.executable).with_name("mpirun")
     found = str(beside) if beside.exists() else shutil.which("mpirun")
     if not found:

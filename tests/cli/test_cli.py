@@ -34,7 +34,7 @@ def document(text: str) -> dict:
 
 def test_a_run_from_the_first_command_to_the_report(call, script, tmp_path):
     path = script(script_of("nve", 200_000), name="in.melt")
-    assert "lammps-jobs watch melt" in call("submit", path, "--every", "0.2")
+    assert "lammps-jobs watch melt" in call("submit", path, "--every", "5")
     assert "melt" in call("list")
     said = call("interrupt", "melt")
     assert "interrupted" in said

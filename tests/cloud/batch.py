@@ -27,6 +27,8 @@ import boto3
 from tests.cloud.containers import IMAGE, Podman
 from tests.servers import metadata
 
+KILLED = 137
+"""Exit code of a container that SIGKILL ended; one that ended by itself before its machine went has its own."""
 NOTICE_LEAD_S = 2.0
 """Seconds between a Spot notice and SIGTERM here (120 on AWS: nobody waits for that in a test)."""
 
@@ -221,7 +223,7 @@ class Cloud:
             shipper.close()
             job.machine = None
         shutil.rmtree(scratch, ignore_errors=True)
-        return code, machine.lost
+        return code, machine.lost if code == KILLED else ""
 
     def _stop(self, machine: Machine, within_s: int = 110) -> None:
         self.podman("stop", "--time", str(within_s), machine.container, check=False, timeout_s=within_s + 30)

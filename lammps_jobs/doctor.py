@@ -1,0 +1,239 @@
+"""Whether this machine and a stack can do what the library asks of them: each check, and what to do about a failure."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from lammps_jobs.aws import client, explained
+from lammps_jobs.errors import CannotStart, CloudError, LammpsJobsError, NotInstalled, StackError, StoreError
+from lammps_jobs.models import now
+from lammps_jobs.stack import PoolOutputs, StackOutputs, load
+
+SKEW_S = 300.0
+"""Clock difference from which on AWS refuses signed requests (Signature Version 4: five minutes)."""
+LEAST_FREE_GIB = 1.0
+NO_SUCH_REVISION = 2**31 - 1
+"""Revision of a job definition that no account reaches: SubmitJob with it tells who may submit, and submits nothing."""
+_BY_UP = "Ask whoever runs the stack: `pulumi up` puts it right."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    is_well: bool
+    detail: str
+    remedy: str = ""
+
+
+def _tried(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except LammpsJobsError as error:
+        return Finding(what, False, " ".join(part for part in (error.what, error.where) if part), error.then)
+
+
+# -- this machine --------------------------------------------------------------------------------------
+
+
+def machine(store: str) -> Iterator[Finding]:
+    """LAMMPS, MPI and the store of the local backend."""
+    yield _tried("LAMMPS", _lammps)
+    from lammps_jobs.runner.process import mpirun
+
+    yield _tried("MPI", mpirun)
+    yield _tried("store", lambda: _store(store))
+
+
+def _lammps() -> str:
+    """LAMMPS is loaded in a process of its own, since a broken one may take its process with it."""
+    command = [sys.executable, "-m", "lammps_jobs.runner.attempt", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise NotInstalled(last, then='pip install "lammps-jobs[local]"')
+    return done.stdout.strip()
+
+
+def _store(url: str) -> str:
+    if "://" in url:
+        from lammps_jobs.store import open_root, run_names
+
+        return f"{url}, {len(run_names(open_root(url)))} runs"
+    folder = Path(url).expanduser()
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    if free < LEAST_FREE_GIB:
+        raise StoreError(
+            f"Only {free:.1f} GiB are free.", where=str(folder), then="Free some space, or name a --store."
+        )
+    return f"{folder}, {free:.0f} GiB free"
+
+
+# -- a stack -------------------------------------------------------------------------------------------
+
+
+def stack(name: str, region: str | None = None) -> Iterator[Finding]:
+    """All that a submission to the stack needs; ends early where nothing further can be told."""
+    try:
+        outputs = load(name, region)
+    except LammpsJobsError as error:
+        yield Finding("stack outputs", False, " ".join(filter(None, (error.what, error.where))), error.then)
+        return
+    yield Finding("stack outputs", True, f"{outputs.stack} in {outputs.region}, {len(outputs.pools)} pools")
+    checks = _Stack(outputs)
+    who = _tried("credentials", checks.credentials)
+    yield who
+    if not who.is_well:
+        return
+    yield _tried("clock", checks.clock)
+    yield _tried("bucket, reading", checks.reading)
+    yield _tried("bucket, writing", checks.writing)
+    yield _tried("logs", checks.logs)
+    for pool_name, pool in outputs.pools.items():
+        for what, look in {
+            "queue": checks.queue, "machines": checks.environments, "job definition": checks.definition,
+            "submitting": checks.submitting, "image": checks.image, "quota": checks.quota,
+        }.items():  # fmt: skip
+            yield _tried(f"{pool_name}: {what}", partial(look, pool))
+
+
+class _Stack:
+    def __init__(self, outputs: StackOutputs) -> None:
+        self.outputs = outputs
+        self._clients: dict[str, Any] = {}
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = client(service, self.outputs.region)
+        return self._clients[service]
+
+    @cached_property
+    def _identity(self) -> tuple[dict[str, Any], float]:
+        """Who AWS takes us for, and how many seconds our clock is ahead of its."""
+        with explained("the AWS account"):
+            answer = self._client("sts").get_caller_identity()
+        said = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        return answer, (now() - parsedate_to_datetime(said)).total_seconds() if said else 0.0
+
+    def credentials(self) -> str:
+        who, _ = self._identity
+        if who["Account"] != self.outputs.account:
+            raise CloudError(f"You are logged in to account {who['Account']}; the stack is in {self.outputs.account}.",
+                             then="Set AWS_PROFILE to one of the stack's account.")  # fmt: skip
+        return str(who["Arn"])
+
+    def clock(self) -> str:
+        _, ahead = self._identity
+        if abs(ahead) > SKEW_S:
+            raise CloudError(f"This machine's clock is {ahead:+.0f} s off: AWS refuses what it signs.",
+                             then="Set the clock (timedatectl set-ntp true).")  # fmt: skip
+        return f"{ahead:+.0f} s"
+
+    def reading(self) -> str:
+        with explained(self.outputs.store):
+            self._client("s3").list_objects_v2(Bucket=self.outputs.bucket, Prefix="runs/", Delimiter="/", MaxKeys=1)
+        return self.outputs.store
+
+    def writing(self) -> str:
+        """An upload is begun and called off: that needs the same permission, and leaves nothing."""
+        at = {"Bucket": self.outputs.bucket, "Key": "runs/doctor"}
+        with explained(self.outputs.store):
+            upload = self._client("s3").create_multipart_upload(**at)["UploadId"]
+            self._client("s3").abort_multipart_upload(**at, UploadId=upload)
+        return self.outputs.store
+
+    def logs(self) -> str:
+        group = self.outputs.log_group
+        with explained(group):
+            self._client("logs").filter_log_events(
+                logGroupName=group, limit=1, startTime=int((time.time() - 60) * 1000)
+            )
+        return group
+
+    def queue(self, pool: PoolOutputs) -> str:
+        with explained(pool.queue):
+            found = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
+        if not found:
+            raise StackError("The job queue does not exist.", where=pool.queue, then=_BY_UP)
+        return _working("job queue", found[0], pool.queue)
+
+    def environments(self, pool: PoolOutputs) -> str:
+        with explained("compute environments"):
+            found = self._client("batch").describe_compute_environments(computeEnvironments=list(pool.environments))[
+                "computeEnvironments"
+            ]
+        if len(found) < len(pool.environments):
+            raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), then=_BY_UP)
+        return ", ".join(_working("compute environment", one, one["computeEnvironmentArn"]) for one in found)
+
+    def definition(self, pool: PoolOutputs) -> str:
+        with explained(pool.definition):
+            found = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])["jobDefinitions"]
+        if not found or found[0]["status"] != "ACTIVE":
+            raise CannotStart("The job definition is not active any more.", where=pool.definition, then=_BY_UP)
+        return f"revision {found[0]['revision']}"
+
+    def submitting(self, pool: PoolOutputs) -> str:
+        """A job is submitted that cannot be, as its definition does not exist: who may not submit hears so first."""
+        definition = f"{pool.definition.rpartition(':')[0]}:{NO_SUCH_REVISION}"
+        try:
+            with explained(pool.queue):
+                self._client("batch").submit_job(
+                    jobName="doctor", jobQueue=pool.queue, jobDefinition=definition, shareIdentifier="doctor"
+                )
+        except CloudError as error:
+            if "ClientException" not in error.what:
+                raise
+        return "allowed"
+
+    def image(self, pool: PoolOutputs) -> str:
+        name, _, digest = pool.image.partition("@")
+        if ".dkr.ecr." not in name or not digest:
+            return f"{pool.image}, not in this account's registry: not looked up"
+        account, repository = name.split(".")[0], name.partition("/")[2]
+        try:
+            with explained(name):
+                found = self._client("ecr").describe_images(
+                    registryId=account, repositoryName=repository, imageIds=[{"imageDigest": digest}]
+                )["imageDetails"][0]
+        except CloudError as error:
+            if "NotFound" in error.what:
+                raise CannotStart("The image is not in its repository.", where=pool.image, then=_BY_UP) from None
+            raise
+        return f"{digest[:19]}, {found.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
+
+    def quota(self, pool: PoolOutputs) -> str:
+        if not pool.quotas:
+            raise StackError("The stack's outputs do not say which quotas count.", then="pulumi up with this version")
+        ask = self._client("service-quotas").get_service_quota
+        with explained("Service Quotas"):
+            allowed = {code: ask(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"] for code in pool.quotas}
+        least = min(allowed.values(), default=math.inf)
+        if least < pool.vcpus:
+            raise CannotStart(
+                f"EC2 allows {least:g} vCPUs; one job needs {pool.vcpus}.", where=", ".join(allowed),
+                then="Ask AWS for more (Service Quotas), or set quotas.request in the stack's config.",
+            )  # fmt: skip
+        used = f"{least:g} vCPUs of {pool.max_vcpus} that the pool may use"
+        return used if least < pool.max_vcpus else f"{least:g} vCPUs, enough for all {pool.max_vcpus}"
+
+
+def _working(kind: str, found: dict[str, Any], where: str) -> str:
+    if found["state"] != "ENABLED":
+        raise CannotStart(f"The {kind} is disabled.", where=where, then=_BY_UP)
+    if found["status"] != "VALID":
+        said = found.get("statusReason", "")
+        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, then=_BY_UP)
+    return "enabled, valid"
