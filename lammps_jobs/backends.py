@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from lammps_jobs.store import RunStore
+
+AT_ONCE = 16
+"""Requests to the store at one time when many runs are looked at."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Backend(Protocol):
     def start(self, record: RunStore) -> None:
         """See to it that an attempt starts; raises LammpsJobsError when none can."""
 
-    def look(self, records: Sequence[RunStore]) -> None:
-        """Several runs are about to be looked at: find out about all of them in few calls."""
+    def looking(self, records: Sequence[RunStore]) -> AbstractContextManager[None]:
+        """While several runs are looked at: what is asked about all of them at once, in few calls, is believed."""
 
     def outlook(self, record: RunStore) -> Outlook: ...
 

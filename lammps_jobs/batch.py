@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lammps_jobs import jobs
 from lammps_jobs.aws import client, explained
-from lammps_jobs.backends import Outlook
+from lammps_jobs.backends import AT_ONCE, Outlook
 from lammps_jobs.errors import CloudError, WrongState
 from lammps_jobs.models import FULL_LOG, JobRequest
 from lammps_jobs.shell import command_for
@@ -34,6 +37,8 @@ class BatchBackend:
         self.pool: PoolOutputs = outputs.pool(self.pool_name)
         self._clients: dict[str, Any] = {}
         self._seen: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._queues: dict[str, tuple[float, tuple[dict[str, Any] | None, list[dict[str, Any]]]]] = {}
+        self._believed_s = FRESH_S
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
@@ -56,11 +61,18 @@ class BatchBackend:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def look(self, records: Sequence[RunStore]) -> None:
-        """Describe the newest jobs of all these runs, a hundred a call."""
-        wanted = [job for job in (self._newest(record) for record in records) if job]
+    @contextlib.contextmanager
+    def looking(self, records: Sequence[RunStore]) -> Iterator[None]:
+        """Describe the newest jobs of all these runs, a hundred a call, and believe it meanwhile."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            wanted = [job for job in pool.map(self._newest, records) if job]
         for start in range(0, len(wanted), PER_CALL):
             self._describe(wanted[start : start + PER_CALL])
+        self._believed_s = math.inf
+        try:
+            yield
+        finally:
+            self._believed_s = FRESH_S
 
     def _newest(self, record: RunStore) -> str:
         requests = record.job_requests()
@@ -76,10 +88,12 @@ class BatchBackend:
         job_id = self._newest(record)
         if not job_id:
             return None
-        asked, _ = self._seen.get(job_id, (-1e9, {}))
-        if time.monotonic() - asked > FRESH_S:
+        if self._is_stale(self._seen.get(job_id)):
             self._describe([job_id])
         return self._seen.get(job_id, (0.0, None))[1]
+
+    def _is_stale(self, seen: tuple[float, Any] | None) -> bool:
+        return seen is None or time.monotonic() - seen[0] > self._believed_s
 
     def _is_over(self, record: RunStore) -> bool:
         job = self.job(record)
@@ -104,15 +118,11 @@ class BatchBackend:
         """Why a job does not run yet, in words, and what can be done about it."""
         if job["status"] == "STARTING":
             return "A machine is there; the image is being pulled.", ""
-        with explained(f"queue {job['jobQueue']}"):
-            batch = self._client("batch")
-            queue = batch.describe_job_queues(jobQueues=[job["jobQueue"]])["jobQueues"]
-            names = [one["computeEnvironment"] for one in queue[0]["computeEnvironmentOrder"]] if queue else []
-            environments = batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]
+        queue, environments = self._queue(job["jobQueue"])
         invalid = [one for one in environments if one.get("status") == "INVALID"]
         said = job.get("statusReason", "")
         reason, then = said or f"The job is {job['status']}: waiting for a machine.", ""
-        if not queue or queue[0]["state"] != "ENABLED":
+        if queue is None or queue["state"] != "ENABLED":
             reason, then = "The job queue is disabled.", _BY_UP
         elif invalid:
             reason, then = f"The compute environment is INVALID: {invalid[0].get('statusReason', '')}", _BY_UP
@@ -126,6 +136,17 @@ class BatchBackend:
                 "Wait, or take another pool.",
             )
         return reason, then
+
+    def _queue(self, arn: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        """A job queue (None when it is gone), and the compute environments behind it."""
+        if self._is_stale(self._queues.get(arn)):
+            with explained(f"queue {arn}"):
+                batch = self._client("batch")
+                queues = batch.describe_job_queues(jobQueues=[arn])["jobQueues"]
+                names = [one["computeEnvironment"] for queue in queues for one in queue["computeEnvironmentOrder"]]
+                behind = batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]
+            self._queues[arn] = (time.monotonic(), (queues[0] if queues else None, behind))
+        return self._queues[arn][1]
 
     # -- logs --------------------------------------------------------------------------------------
 

@@ -181,7 +181,7 @@ def submit(**options: Any) -> None:
 @commands.command(name="list")
 def list_runs() -> None:
     """All runs in the store."""
-    states = [run.status for run in _cluster().runs()]
+    states = _cluster().states()
     if _is_json():
         click.echo(json.dumps([_state_document(state) for state in states]))
         return

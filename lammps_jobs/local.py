@@ -52,8 +52,9 @@ class LocalBackend:
             )  # fmt: skip
         return process, scratch / "supervisor.out"
 
-    def look(self, records: Sequence[RunStore]) -> None:
+    def looking(self, records: Sequence[RunStore]) -> contextlib.AbstractContextManager[None]:
         """Nothing to prepare: a process is looked up in no time."""
+        return contextlib.nullcontext()
 
     def outlook(self, record: RunStore) -> Outlook:
         attempts = record.attempts()

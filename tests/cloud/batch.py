@@ -7,24 +7,21 @@ and runs each attempt in a fresh container with a fresh metadata service. Rules 
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import json
 import shutil
 import tempfile
 import threading
 import time
-import urllib.request
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import boto3
 
 from tests.cloud.containers import IMAGE, Podman
+from tests.cloud.endpoint import Endpoint
 from tests.servers import metadata
 
 KILLED = 137
@@ -56,11 +53,14 @@ class Job:
     machine: Machine | None = None
     terminated: str = ""
     stream: str = ""
+    instance: str = ""
     hold: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
 
     def described(self) -> dict[str, Any]:
         container = {"image": self.definition["containerProperties"]["image"], "logStreamName": self.stream}
+        if self.status == "RUNNING":
+            container |= {"containerInstanceArn": self.instance, "taskArn": f"{self.instance}-task"}
         if self.attempts and self.status in ("SUCCEEDED", "FAILED"):
             container |= self.attempts[-1]["container"]
         return {
@@ -74,8 +74,9 @@ class Job:
 class Cloud:
     """What is behind AWS's doors: jobs, machines, and the power to take machines away."""
 
-    def __init__(self, moto_url: str, region: str, podman: Podman, environment: dict[str, str]) -> None:
-        self.moto_url, self.region, self.podman, self.environment = moto_url, region, podman, environment
+    def __init__(self, endpoint: Endpoint, region: str, podman: Podman, environment: dict[str, str]) -> None:
+        self.endpoint, self.region, self.podman, self.environment = endpoint, region, podman, environment
+        self.moto_url = endpoint.moto_url
         self.jobs: dict[str, Job] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.faults: list[tuple[str, int, str]] = []
@@ -188,6 +189,7 @@ class Cloud:
         """Run one container to its end: its exit code, and why its machine was lost if it was."""
         job.status = "STARTING"
         properties = job.definition["containerProperties"]
+        job.instance = job.instance or self._machine()
         scratch = self._scratch / f"{job.job_id}-{number}"
         scratch.mkdir()
         scratch.chmod(0o1777)
@@ -224,6 +226,17 @@ class Cloud:
             job.machine = None
         shutil.rmtree(scratch, ignore_errors=True)
         return code, machine.lost if code == KILLED else ""
+
+    def _machine(self) -> str:
+        """ARN of a container instance, as ECS and EC2 know it."""
+        ecs, ec2 = self._client("ecs"), self._client("ec2")
+        ecs.create_cluster(clusterName="AWSBatch-lammps-jobs")
+        ami = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+        made = ec2.run_instances(ImageId=ami, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+        document = {"instanceId": made, "accountId": "123456789012", "region": self.region}
+        return str(ecs.register_container_instance(
+            cluster="AWSBatch-lammps-jobs", instanceIdentityDocument=json.dumps(document)
+        )["containerInstance"]["containerInstanceArn"])  # fmt: skip
 
     def _stop(self, machine: Machine, within_s: int = 110) -> None:
         self.podman("stop", "--time", str(within_s), machine.container, check=False, timeout_s=within_s + 30)
@@ -304,52 +317,3 @@ class _Shipper:
     def close(self) -> None:
         self._over.set()
         self._thread.join(10)
-
-
-JOB_CALLS = ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob")
-
-
-@contextlib.contextmanager
-def serving(cloud: Cloud) -> Iterator[str]:
-    """The Batch endpoint: job calls answered here, everything else handed on to moto. Yields its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            operation = self.path.rpartition("/")[2]
-            if operation in JOB_CALLS:
-                status, answer, code = cloud.answer(operation, json.loads(body or b"{}"))
-                self._send(status, json.dumps(answer).encode(), {"x-amzn-errortype": code} if code else {})
-                return
-            headers = {
-                key: value for key, value in self.headers.items() if key.lower() not in ("host", "content-length")
-            }
-            request = urllib.request.Request(cloud.moto_url + self.path, data=body, headers=headers, method="POST")
-            try:
-                with urllib.request.urlopen(request, timeout=30) as found:
-                    self._send(found.status, found.read(), {})
-            except urllib.error.HTTPError as error:
-                self._send(error.code, error.read(), {"x-amzn-errortype": error.headers.get("x-amzn-errortype", "")})
-
-        def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for key, value in {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(content)),
-                **headers,
-            }.items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args: object) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        cloud.close()
-        server.shutdown()
-        server.server_close()

@@ -6,12 +6,18 @@ import contextlib
 from collections.abc import Iterator
 
 from tests.cloud.account import Account
-from tests.cloud.batch import Cloud, serving
+from tests.cloud.batch import Cloud
 from tests.cloud.containers import Podman
+from tests.cloud.endpoint import Endpoint, serving
 from tests.infra.graph import Graph, config_of, run
 from tests.servers import moto
 
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ALLOW_HTTP": "true"}
+RESEARCHER, JOB = "researcher", "job"
+"""Access keys: who asks can be told from them."""
+
+
+def keys(who: str) -> dict[str, str]:
+    return {"AWS_ACCESS_KEY_ID": who, "AWS_SECRET_ACCESS_KEY": "test", "AWS_ALLOW_HTTP": "true"}
 
 
 @contextlib.contextmanager
@@ -23,8 +29,13 @@ def deployed(podman: Podman, stack: str = "dev") -> Iterator[tuple[Cloud, dict[s
         graph = run(config, stack, graph=Graph(account=Account(url, region)))
         # moto takes the bucket's TLS-only rule for a rule against everybody; there is no TLS on loopback
         Account(url, region).client("s3").delete_bucket_policy(Bucket=graph.outputs["bucket"])
-        reach = {**KEYS, "AWS_ENDPOINT_URL": url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-        cloud = Cloud(url, region, podman, reach)
-        with serving(cloud) as batch:
-            cloud.environment["AWS_ENDPOINT_URL_BATCH"] = batch
-            yield cloud, cloud.environment
+        reach = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+        endpoint = Endpoint(url)
+        cloud = Cloud(endpoint, region, podman, reach | keys(JOB))
+        try:
+            with serving(endpoint, cloud.answer) as address:
+                cloud.environment["AWS_ENDPOINT_URL"] = address
+                yield cloud, cloud.environment | keys(RESEARCHER)
+                cloud.close()
+        finally:
+            cloud.close()

@@ -9,6 +9,7 @@ import pytest
 
 import lammps_jobs
 from lammps_jobs import Cluster, jobs
+from lammps_jobs.backends import AT_ONCE
 from lammps_jobs.errors import CannotStart, CloudError, NameTaken, StackError
 from tests.conftest import script_of
 
@@ -92,11 +93,13 @@ def test_many_runs_are_looked_at_with_few_calls(waiting, stack, path):
         stack.submit(path, name=f"many-{number}")
     stack._backend._seen.clear()
     before = len(waiting.calls)
-    runs = stack.runs()
-    states = [run.status for run in runs]
+    asked_before = len(waiting.endpoint.calls)
+    states = stack.states()
     described = [asked for operation, asked in waiting.calls[before:] if operation == "describejobs"]
     assert len(states) >= 7
     assert len(described) == 1
+    about_queues = [call for call in waiting.endpoint.calls[asked_before:] if "describejobqueues" in call.path]
+    assert len(about_queues) <= AT_ONCE  # threads that begin together may ask the same
 
 
 def test_more_than_a_hundred_jobs_take_a_call_for_each_hundred(waiting, stack):
@@ -107,7 +110,8 @@ def test_more_than_a_hundred_jobs_take_a_call_for_each_hundred(waiting, stack):
             self.number = number
 
     stack._backend._newest = lambda record: f"job-{record.number}"  # type: ignore[method-assign]
-    stack._backend.look([Record(number) for number in range(1000)])  # type: ignore[list-item]
+    with stack._backend.looking([Record(number) for number in range(1000)]):  # type: ignore[list-item]
+        pass
     assert [len(asked["jobs"]) for _, asked in waiting.calls[before:]] == [100] * 10
 
 

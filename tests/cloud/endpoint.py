@@ -1,0 +1,159 @@
+"""The one address behind which AWS is: calls about jobs go to the Batch fake, all others to moto.
+
+Every call is kept as who asked for what, in the words of IAM, and faults can be put in its way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+JOB_CALLS = ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob")
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+PASSED_ON = ("content-type", "content-range", "etag", "last-modified", "date", "x-amzn-errortype", "x-amz-version-id",
+             "accept-ranges", "x-amz-checksum-sha256", "x-amz-checksum-crc32")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP call; `who` is the access key that signed it."""
+
+    who: str
+    service: str
+    method: str
+    path: str
+    query: dict[str, str]
+    target: str
+    body: bytes
+
+
+@dataclass
+class Fault:
+    """What befalls the next `times` calls for which `on` is true."""
+
+    on: Callable[[Call], bool]
+    kind: str
+    """`503`, `500`, `reset` (the connection breaks), `half` (so does the answer's body), `slow` (two seconds)."""
+    times: int = 1
+
+
+@dataclass
+class Endpoint:
+    """What was asked, and what shall go wrong."""
+
+    moto_url: str
+    calls: list[Call] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fault_for(self, call: Call) -> str:
+        with self.lock:
+            self.calls.append(call)
+            for fault in self.faults:
+                if fault.times and fault.on(call):
+                    fault.times -= 1
+                    return fault.kind
+        return ""
+
+
+@contextlib.contextmanager
+def serving(
+    endpoint: Endpoint, answer: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any], str]]
+) -> Iterator[str]:
+    """Serve; `answer` takes (operation, parameters) of the calls about jobs. Yields the URL."""
+    moto = urllib.parse.urlsplit(endpoint.moto_url).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def handle_any(self) -> None:
+            body = self._body()
+            call = self._call(body)
+            fault = endpoint.fault_for(call)
+            if fault in ("503", "500"):
+                code = {"503": "SlowDown", "500": "InternalError"}[fault]
+                text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+                return self._send(int(fault), text, {"Content-Type": "application/xml"})
+            if fault == "reset":
+                return self._break()
+            if fault == "slow":
+                time.sleep(2)
+            operation = self.path.rpartition("/")[2]
+            if call.service == "batch" and operation in JOB_CALLS:
+                status, said, code = answer(operation, json.loads(body or b"{}"))
+                return self._send(status, json.dumps(said).encode(), {"x-amzn-errortype": code} if code else {})
+            return self._forward(body, half=fault == "half")
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") == "chunked":
+                parts = []
+                while size := int(self.rfile.readline().split(b";")[0], 16):
+                    parts.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(parts)
+            return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+        def _call(self, body: bytes) -> Call:
+            at = urllib.parse.urlsplit(self.path)
+            signed = _CREDENTIAL.search(self.headers.get("Authorization", ""))
+            query = dict(urllib.parse.parse_qsl(at.query, keep_blank_values=True))
+            target = self.headers.get("X-Amz-Target", "")
+            who, service = (signed[1], signed[3]) if signed else ("", "")
+            return Call(who, service, self.command, urllib.parse.unquote(at.path), query, target, body[:20000])
+
+        def _forward(self, body: bytes, *, half: bool) -> None:
+            skip = ("host", "content-length", "connection", "transfer-encoding", "expect")
+            headers = {key: value for key, value in self.headers.items() if key.lower() not in skip}
+            behind = http.client.HTTPConnection(moto, timeout=60)
+            try:
+                behind.request(self.command, self.path, body=body, headers=headers | {"Host": self.headers["Host"]})
+                found = behind.getresponse()
+                content = found.read()
+            finally:
+                behind.close()
+            passed = {key: value for key, value in found.getheaders() if key.lower() in PASSED_ON}
+            length = found.getheader("Content-Length") if self.command == "HEAD" else None
+            self._send(found.status, content, passed, half=half, length=length)
+
+        def _send(
+            self, status: int, content: bytes, headers: dict[str, str], *, half: bool = False, length: str | None = None
+        ) -> None:
+            self.send_response_only(status)
+            for key, value in ({"Content-Type": "application/json"} | headers).items():
+                self.send_header(key, value)
+            self.send_header("Content-Length", length or str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content[: len(content) // 2] if half else content)
+            if half:
+                self._break()
+
+        def _break(self) -> None:
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.close()
+
+        def log_message(self, *args: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
