@@ -14,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,11 +43,15 @@ from lammps_jobs.models import (
 )
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, RetryConfig
 
 D = TypeVar("D", bound=Document)
 
 CHUNK = 8 * 1024 * 1024
+MOST_PARTS = 9000
+"""Parts of an upload, of which S3 takes 10,000 at most."""
+RETRIES: RetryConfig = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
+"""Answers 5xx, SlowDown and broken connections are tried again for a minute at most, with growing pauses."""
 
 
 def open_root(url: str, region: str | None = None) -> ObjectStore:
@@ -58,10 +64,10 @@ def open_root(url: str, region: str | None = None) -> ObjectStore:
 
     if "://" in url:
         if region is None:
-            return from_url(url)
+            return from_url(url, retry_config=RETRIES)
         from obstore.auth.boto3 import Boto3CredentialProvider
 
-        return from_url(url, region=region, credential_provider=Boto3CredentialProvider())
+        return from_url(url, region=region, retry_config=RETRIES, credential_provider=Boto3CredentialProvider())
     try:
         return LocalStore(Path(url).expanduser().resolve(), automatic_cleanup=False, mkdir=True)
     except (OSError, BaseError) as error:
@@ -91,12 +97,12 @@ class RunStore:
     def _key(self, tail: str) -> str:
         return f"{self.name}/{tail}"
 
-    def _create(self, tail: str, content: bytes | Path) -> bool:
+    def _create(self, tail: str, content: bytes) -> bool:
         """Create-only put; False when the key exists already."""
         try:
             obstore.put(self.root, self._key(tail), content, mode="create")
         except AlreadyExistsError:
-            return False
+            return self._read(tail) == content  # then it is ours: the first answer was lost, and a retry met it
         except (BaseError, OSError) as error:
             raise _explained(error, self._key(tail)) from error
         return True
@@ -135,38 +141,39 @@ class RunStore:
         return blob
 
     def put_file(self, path: Path, start: int = 0, stop: int | None = None) -> Blob:
-        """Store the bytes [start, stop) of a file; raises Damaged when the file is shorter."""
-        size = path.stat().st_size
-        stop = size if stop is None else stop
-        if start == 0 and stop == size:
-            blob = Blob(sha256=_sha256_of(path, 0, stop), size=stop)
-            self._put_blob(blob, path)
-            return blob
+        """Store the bytes [start, stop) of a file; raises Damaged when the file is shorter.
+
+        Never more than these bytes: a simulation may be appending to the file meanwhile.
+        """
+        stop = path.stat().st_size if stop is None else stop
+        if stop - start <= CHUNK:
+            return self.put_bytes(b"".join(_chunks_of(path, start, stop)))
         blob = Blob(sha256=_sha256_of(path, start, stop), size=stop - start)
-        self._put_blob(blob, _chunks_of(path, start, stop))
+        if blob.sha256 not in self._known and self.size_of(blob) != blob.size:
+            part = max(CHUNK, math.ceil(blob.size / MOST_PARTS))
+            with _explaining(self._blob_key(blob)):
+                obstore.put(self.root, self._blob_key(blob), _chunks_of(path, start, stop), chunk_size=part)
+        self._known.add(blob.sha256)
         return blob
 
-    def _put_blob(self, blob: Blob, content: bytes | Path | Iterator[bytes]) -> None:
+    def _put_blob(self, blob: Blob, content: bytes) -> None:
         if blob.sha256 in self._known:
             return
-        key = self._key(f"blobs/{blob.sha256}")
-        try:
-            obstore.put(self.root, key, content, mode="overwrite" if _large(blob, content) else "create")
-        except AlreadyExistsError:
-            if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
-                obstore.delete(self.root, key)
-                raise StoreError(
-                    f"A stored blob had the wrong size and was removed: {key}",
-                    then="Try again: the content is uploaded anew.",
-                ) from None
-        except (BaseError, OSError) as error:
-            raise _explained(error, key) from error
+        with _explaining(self._blob_key(blob)):
+            try:
+                obstore.put(self.root, self._blob_key(blob), content, mode="create")
+            except AlreadyExistsError:
+                if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
+                    obstore.put(self.root, self._blob_key(blob), content)
         self._known.add(blob.sha256)
+
+    def _blob_key(self, blob: Blob) -> str:
+        return self._key(f"blobs/{blob.sha256}")
 
     def size_of(self, blob: Blob) -> int | None:
         """Size of the stored object in bytes, None when it is missing."""
         try:
-            return obstore.head(self.root, self._key(f"blobs/{blob.sha256}"))["size"]
+            return obstore.head(self.root, self._blob_key(blob))["size"]
         except (NotFoundError, FileNotFoundError):
             return None
         except (BaseError, OSError) as error:
@@ -174,7 +181,7 @@ class RunStore:
 
     def read_blob(self, blob: Blob) -> Iterator[bytes]:
         """The content in chunks; raises Damaged at the end when it is not what its name says."""
-        key = self._key(f"blobs/{blob.sha256}")
+        key = self._blob_key(blob)
         digest, size = hashlib.sha256(), 0
         try:
             for chunk in obstore.get(self.root, key).stream(min_chunk_size=CHUNK):
@@ -291,12 +298,12 @@ class RunStore:
         for blob in checkpoint.to_load:
             if blob.sha256 not in still_needed:
                 self._known.discard(blob.sha256)
-                obstore.delete(self.root, self._key(f"blobs/{blob.sha256}"))
+                obstore.delete(self.root, self._blob_key(blob))
 
     def _forget(self, blob: Blob) -> None:
         self._known.discard(blob.sha256)
         with contextlib.suppress(NotFoundError, FileNotFoundError):
-            obstore.delete(self.root, self._key(f"blobs/{blob.sha256}"))
+            obstore.delete(self.root, self._blob_key(blob))
 
     def finish(self, result: Result) -> bool:
         return self._commit("result.json", result)
@@ -374,11 +381,6 @@ def parse(content: bytes, kind: type[D], key: str) -> D:
         raise Damaged(f"A stored document does not make sense: {error}", where=key, then=_OLDER) from None
 
 
-def _large(blob: Blob, content: object) -> bool:
-    """Multipart uploads know no create-only mode; a blob's name is its content, so none is needed."""
-    return blob.size > CHUNK or not isinstance(content, bytes | Path)
-
-
 def _chunks_of(path: Path, start: int, stop: int) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(start)
@@ -401,6 +403,15 @@ def _sha256_of(path: Path, start: int, stop: int) -> str:
     return digest.hexdigest()
 
 
+@contextlib.contextmanager
+def _explaining(where: str) -> Iterator[None]:
+    """Raises StoreError for whatever the object store says no with."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise _explained(error, where) from error
+
+
 def _explained(error: BaseException, where: str) -> StoreError:
     text = str(error)
     if "No space left" in text or "os error 28" in text or getattr(error, "errno", None) == 28:
@@ -415,4 +426,10 @@ def _explained(error: BaseException, where: str) -> StoreError:
             where=where,
             then="Choose another one with --store or LAMMPS_JOBS_STORE, or change the permissions of this one.",
         )
-    return StoreError(f"The store failed: {text.splitlines()[0] if text else error!r}", where=where)
+    if "ExpiredToken" in text or "Token has expired" in text:
+        return StoreError("The AWS credentials have expired.", where=where, then="Log in again: aws sso login")
+    return StoreError(
+        f"The store failed: {text.splitlines()[0] if text else error!r}",
+        where=where,
+        then="Nothing that was committed is lost. Check the network and the disk, then try again.",
+    )

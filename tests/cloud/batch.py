@@ -83,6 +83,7 @@ class Cloud:
         """Answers to give instead, once each: (operation, HTTP status, error code)."""
         self.first_attempt = 1
         """Number of a job's first attempt, to come to the last ones sooner."""
+        self.has_metadata = True
         self.capacity = threading.Event()
         self.capacity.set()
         self._logs = self._client("logs")
@@ -198,7 +199,8 @@ class Cloud:
             told = {
                 **{one["name"]: one["value"] for one in properties["environment"]},
                 "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(number),
-                "AWS_BATCH_JQ_NAME": job.queue.rpartition("/")[2], "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
+                "AWS_BATCH_JQ_NAME": job.queue.rpartition("/")[2],
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT": url if self.has_metadata else "http://127.0.0.1:9",
                 "LAMMPS_JOBS_NOTICE_EVERY_S": "0.2", **self.environment,
             }  # fmt: skip
             command = [job.parameters.get(word.removeprefix("Ref::"), word) if word.startswith("Ref::") else word

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,20 @@ def can_run_containers() -> bool:
     return os.geteuid() == 0 and all(shutil.which(tool) for tool in NEEDED)
 
 
+def _overlays(folder: Path) -> bool:
+    """Whether the kernel lets us lay one folder over another here."""
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        lower, upper, work, merged = (Path(made, name) for name in ("lower", "upper", "work", "merged"))
+        for path in (lower, upper, work, merged):
+            path.mkdir()
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(merged)]
+        if subprocess.run(mount, capture_output=True, timeout=20, check=False).returncode:
+            return False
+        subprocess.run(["umount", str(merged)], check=True, timeout=20)
+        return True
+
+
 class Podman:
     """Images and containers in the cache folder of this project; containers are removed by who made them."""
 
@@ -43,7 +58,8 @@ class Podman:
         conf = self.home / "containers.conf"
         conf.write_text(CONF.format(runc=shutil.which("runc")))
         self.environment = {**os.environ, "CONTAINERS_CONF": str(conf)}
-        store = ["--root", str(self.home / "root"), "--runroot", str(self.home / "run"), "--storage-driver", "vfs"]
+        driver = "overlay" if _overlays(self.home) else "vfs"  # vfs copies the whole image for every container
+        store = ["--root", str(self.home / driver), "--runroot", str(self.home / "run"), "--storage-driver", driver]
         self._podman, self._buildah = ["podman", *store], ["buildah", *store]
 
     def __call__(self, *args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:

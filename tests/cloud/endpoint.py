@@ -42,7 +42,8 @@ class Fault:
 
     on: Callable[[Call], bool]
     kind: str
-    """`503`, `500`, `reset` (the connection breaks), `half` (so does the answer's body), `slow` (two seconds)."""
+    """`503`, `500`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks in the
+    middle of the answer), `slow` (two seconds)."""
     times: int = 1
 
 
@@ -78,6 +79,8 @@ def serving(
 
         def handle_any(self) -> None:
             body = self._body()
+            if len(body) < int(self.headers.get("Content-Length", "0")):
+                return self._break()  # whoever sent it is dead: S3 keeps no half of an object
             call = self._call(body)
             fault = endpoint.fault_for(call)
             if fault in ("503", "500"):
@@ -92,7 +95,7 @@ def serving(
             if call.service == "batch" and operation in JOB_CALLS:
                 status, said, code = answer(operation, json.loads(body or b"{}"))
                 return self._send(status, json.dumps(said).encode(), {"x-amzn-errortype": code} if code else {})
-            return self._forward(body, half=fault == "half")
+            return self._forward(body, fault)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
 
@@ -114,7 +117,7 @@ def serving(
             who, service = (signed[1], signed[3]) if signed else ("", "")
             return Call(who, service, self.command, urllib.parse.unquote(at.path), query, target, body[:20000])
 
-        def _forward(self, body: bytes, *, half: bool) -> None:
+        def _forward(self, body: bytes, fault: str) -> None:
             skip = ("host", "content-length", "connection", "transfer-encoding", "expect")
             headers = {key: value for key, value in self.headers.items() if key.lower() not in skip}
             behind = http.client.HTTPConnection(moto, timeout=60)
@@ -126,7 +129,9 @@ def serving(
                 behind.close()
             passed = {key: value for key, value in found.getheaders() if key.lower() in PASSED_ON}
             length = found.getheader("Content-Length") if self.command == "HEAD" else None
-            self._send(found.status, content, passed, half=half, length=length)
+            if fault == "lost":
+                return self._break()
+            return self._send(found.status, content, passed, half=fault == "half", length=length)
 
         def _send(
             self, status: int, content: bytes, headers: dict[str, str], *, half: bool = False, length: str | None = None

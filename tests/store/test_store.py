@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,6 +65,37 @@ def test_large_file_goes_up_and_comes_down(record, tmp_path):
     assert (blob.size, part.size) == (20_480_000, 18_999_000)
     record.write_file([blob], tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == big.read_bytes()
+
+
+@pytest.mark.parametrize("size", [1000, 9_000_000])
+def test_file_that_grows_while_it_is_stored_keeps_to_what_was_asked(record, tmp_path, monkeypatch, size):
+    """LAMMPS goes on appending to its outputs while a checkpoint is uploaded."""
+    growing = tmp_path / "frames"
+    growing.write_bytes(bytes(range(250)) * (size // 250))
+    content, put = growing.read_bytes(), obstore.put
+
+    def grown(*args, **how):
+        with growing.open("ab") as file:
+            file.write(b"the next frame")
+        return put(*args, **how)
+
+    monkeypatch.setattr(obstore, "put", grown)
+    blob = record.put_file(growing, 0, size)
+    assert b"".join(record.read_blob(blob)) == content
+
+
+def test_torn_blob_is_stored_anew(record):
+    content = b"whole content"
+    obstore.put(record.root, f"x/blobs/{hashlib.sha256(content).hexdigest()}", content[:5])
+    assert b"".join(record.read_blob(record.put_bytes(content))) == content
+
+
+def test_large_file_that_is_stored_is_not_sent_again(record, tmp_path, monkeypatch):
+    big = tmp_path / "big"
+    big.write_bytes(bytes(range(256)) * 80_000)
+    blob = record.put_file(big)
+    monkeypatch.setattr(obstore, "put", None)
+    assert RunStore(record.root, record.name).put_file(big) == blob
 
 
 def test_retention_keeps_newest_and_stage_boundaries_and_all_outputs(record, tmp_path):

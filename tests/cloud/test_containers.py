@@ -1,0 +1,209 @@
+"""Whole runs in containers of the real image: reclaimed with notice and without, and what users see of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+import lammps_jobs
+from lammps_jobs import Checkpoints, Cluster, Rehearsal
+from lammps_jobs.cluster import Run
+from lammps_jobs.report import write
+from tests.cloud.batch import Cloud, Job
+from tests.conftest import WAIT_S, assert_same, finish, outputs, script_of
+
+pytestmark = pytest.mark.xdist_group("containers")
+SOON = Checkpoints(every_s=1.0)
+
+
+@pytest.fixture
+def stack(cloud) -> Cluster:
+    return lammps_jobs.connect("dev", pool="cpu")
+
+
+def job_of(cloud: Cloud, run: Run, number: int = 1) -> Job:
+    """The job of the run's request `number`, once its container runs."""
+    until(lambda: bool(run.record.job_id(number)))
+    job = cloud.jobs[run.record.job_id(number)]
+    until(lambda: job.machine is not None or job.over.is_set())
+    return job
+
+
+def until(true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def checkpointed(run: Run, attempt: int) -> None:
+    """Wait until `attempt` has committed a checkpoint in the middle of the run."""
+
+    def has() -> bool:
+        return any(e.kind == "checkpoint" and e.attempt == attempt and (e.step or 0) > 0 for e in run.events)
+
+    until(has)
+
+
+def lines_of(cloud: Cloud, run: Run) -> list[str]:
+    """All that the containers of the run's group of jobs wrote to CloudWatch."""
+    logs = cloud._client("logs")
+    backend = run.cluster._backend
+    jobs = {run.record.job_id(request.number) for request in run.record.job_requests()}
+    streams = [one["container"]["logStreamName"] for job in jobs for one in cloud.jobs[job].attempts]
+    found: list[str] = []
+    for stream in streams:
+        answer = logs.get_log_events(logGroupName=backend.outputs.log_group, logStreamName=stream, startFromHead=True)  # type: ignore[attr-defined]
+        found += [event["message"] for event in answer["events"]]
+    return found
+
+
+@pytest.fixture(scope="module")
+def journey(_cloud, tmp_path_factory) -> tuple[Cloud, Run]:
+    """A run that is reclaimed with notice, then without, and finishes."""
+    cloud, environment = _cloud
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        path = tmp_path_factory.mktemp("journey") / "in.melt"
+        path.write_text(script_of("nve", 40_000))
+        run = lammps_jobs.connect("dev", pool="cpu").submit(path, checkpoints=SOON)
+        job = job_of(cloud, run)
+        checkpointed(run, 1)
+        cloud.reclaim(job, notice=True)
+        until(lambda: run.status.attempt == 2 and job.machine is not None)
+        checkpointed(run, 2)
+        time.sleep(0.5)
+        cloud.reclaim(job, notice=False)
+        state = run.wait(WAIT_S)
+        assert state.state == "finished", f"{state}\n{run.events[-6:]}\n{job.attempts}"
+        job.over.wait(WAIT_S)
+    return cloud, run
+
+
+def test_reclaimed_run_equals_the_local_run_cut_at_the_same_steps(journey, stack, cluster, tmp_path):
+    _, run = journey
+    assert run.status.attempt == 3
+    assert run.status.continuation.grade == "exact"
+    resumed = [event for event in run.events if event.kind == "resumed"]
+    assert [event.attempt for event in resumed] == [2, 3]
+    cuts = tuple((event.stage or 0, event.step or 0) for event in resumed)
+    path = tmp_path / "in.melt"
+    path.write_text(script_of("nve", 40_000))
+    local = finish(cluster.submit(path, rehearsal=Rehearsal(cut_at=cuts, then="set up again")))
+    assert_same(outputs(run, tmp_path / "cloud"), outputs(local, tmp_path / "local"))
+
+
+def test_batch_saw_an_orderly_end_a_lost_machine_and_a_success(journey):
+    cloud, run = journey
+    (job,) = [one for one in cloud.jobs.values() if one.parameters["run"] == run.name]
+    assert job.status == "SUCCEEDED"
+    ends = [(attempt["container"].get("exitCode"), attempt["statusReason"][:8]) for attempt in job.attempts]
+    assert ends == [(75, "Essentia"), (None, "Host EC2"), (0, "Essentia")]
+
+
+def test_log_metrics_and_report_are_there(journey, stack, tmp_path):
+    cloud, run = journey
+    lines = lines_of(cloud, run)
+    assert sum(line.startswith("Loop time") for line in lines) == 1
+    assert any("notice: Spot notice" in line for line in lines)
+    metrics = [json.loads(line) for line in lines if line.startswith('{"_aws"')]
+    named = {metric["Name"] for one in metrics for metric in one["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert named >= {"Step", "StepsPerSecond", "CheckpointAge", "CheckpointSeconds", "CheckpointBytes",
+                     "Interruptions", "ResumeSeconds"}  # fmt: skip
+    assert all(one["Stack"] == "dev" and one["Run"] == "melt" for one in metrics)
+    assert run.logs().count("Loop time") == 1
+    assert list(run.thermo()["Step"]) == list(range(0, 40_001, 50))
+    assert "<svg" in write(run, tmp_path / "report.html").read_text()
+
+
+def test_log_is_followed_live_from_cloudwatch(cloud, stack, script):
+    run = stack.submit(script(script_of("nve", 400_000)), name="live", checkpoints=SOON)
+    job_of(cloud, run)
+    until(lambda: "Step" in run.logs() and len(run.thermo()) > 3)
+    assert run.status.state == "running"
+    run.cancel()
+    state = run.status
+    assert state.state == "cancelled"
+    assert state.checkpoint_step, "cancelling leaves a last checkpoint"
+
+
+def test_run_goes_on_beyond_batchs_last_attempt(cloud, stack, script):
+    cloud.first_attempt = 10
+    run = stack.submit(script(script_of("nve", 30_000)), name="longest", checkpoints=SOON)
+    job = job_of(cloud, run)
+    cloud.first_attempt = 1
+    checkpointed(run, 1)
+    cloud.reclaim(job, notice=True)
+    state = run.wait(WAIT_S)
+    assert state.state == "finished"
+    requests = run.record.job_requests()
+    assert [request.by for request in requests] == ["user", "continuation"]
+    assert {request.pool for request in requests} == {"cpu"}
+    assert job.status == "SUCCEEDED", "its work goes on elsewhere: no failure to be alarmed about"
+
+
+def test_run_that_gets_nowhere_on_spot_moves_to_the_fallback_pool(cloud, script, monkeypatch):
+    """Three machines are lost before a first checkpoint."""
+    monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_GPUS", "0")  # there are none here
+    run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 20_000)), name="stuck")
+    for attempt in (1, 2, 3):
+        job = job_of(cloud, run)
+        until(lambda attempt=attempt, job=job: run.status.attempt == attempt and job.machine is not None)
+        cloud.reclaim(job, notice=False)
+        until(lambda attempt=attempt, job=job: len(job.attempts) == attempt)
+    assert run.wait(WAIT_S).state == "finished"
+    assert [request.pool for request in run.record.job_requests()] == ["t4", "t4-on-demand"]
+    moved = cloud.jobs[run.record.job_id(2)]
+    assert "t4-on-demand" in moved.queue
+    assert "t4-on-demand" in moved.definition["jobDefinitionName"]
+
+
+def test_attempt_stops_in_time_before_its_limit(cloud, stack, script, monkeypatch):
+    monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_TIMEOUT_S", "8")
+    monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_GRACE_S", "4")
+    run = stack.submit(script(script_of("nve", 60_000)), name="limited")
+    job = job_of(cloud, run)
+    until(lambda: len(job.attempts) == 1)
+    assert job.attempts[0]["container"]["exitCode"] == 75
+    assert any("time limit" in event.text for event in run.events if event.kind == "notice")
+    monkeypatch.delitem(cloud.environment, "LAMMPS_JOBS_TIMEOUT_S")
+    assert run.wait(WAIT_S).state == "finished"
+
+
+def test_machine_without_a_working_gpu_is_given_back(cloud, script):
+    cloud.first_attempt = 9
+    run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 100)), name="no-gpu")
+    job = job_of(cloud, run)
+    assert job.over.wait(WAIT_S)
+    assert [one["container"]["exitCode"] for one in job.attempts] == [76, 76]
+    state = run.status
+    assert state.state == "failed"
+    assert "76" in state.reason
+    assert state.then
+    assert any("nvidia-smi is missing" in line for line in lines_of(cloud, run))
+
+
+def test_a_script_that_lammps_rejects_is_not_tried_again(cloud, stack, script):
+    run = stack.submit(script("units lj\nno_such_command 1\n"), name="typo")
+    state = run.wait(WAIT_S)
+    assert (state.state, state.exit_code) == ("failed", 3)
+    job = cloud.jobs[run.record.job_id(1)]
+    assert job.over.wait(WAIT_S)
+    assert len(job.attempts) == 1
+
+
+def test_without_a_metadata_service_the_attempt_runs(cloud, stack, script, monkeypatch):
+    """Not on EC2, or the service is switched off: nobody announces anything, and nothing else is wrong."""
+    monkeypatch.setattr(cloud, "has_metadata", False)
+    run = stack.submit(script(script_of("nve", 300)), name="no-metadata")
+    assert run.wait(WAIT_S).state == "finished"
+
+
+def test_image_says_what_is_in_it(cloud):
+    done = cloud.podman("run", "--rm", "--network", "host", "--read-only", "--user", "1000:1000",
+                        "localhost/lammps-jobs:cpu", "lammps-jobs-attempt", "--check")  # fmt: skip
+    assert "LAMMPS 2025" in done.stdout
