@@ -87,9 +87,7 @@ def researcher(
         _key(key),
         allow("Submit", ["batch:SubmitJob"], [*queues, *definitions]),
         allow("TagJobs", ["batch:TagResource"], [jobs]),
-        allow(
-            "Cancel", ["batch:CancelJob", "batch:TerminateJob"], [jobs], StringEquals={"aws:ResourceTag/stack": stack}
-        ),
+        allow("Cancel", ["batch:TerminateJob"], [jobs], StringEquals={"aws:ResourceTag/stack": stack}),
         allow("Look", describe, ["*"]),  # none of these has a resource level
         allow("Logs", ["logs:GetLogEvents", "logs:FilterLogEvents"], [log_group, f"{log_group}:*"]),
         allow("Outputs", ["ssm:GetParameter"], [parameter]),

@@ -8,7 +8,10 @@ KOKKOS alone has (ReaxFF) go to KOKKOS everywhere, with a half list (manual, pag
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
+from pathlib import Path
 from typing import Literal
 
 Choice = Literal["auto", "kokkos", "gpu", "none"]
@@ -19,6 +22,8 @@ KOKKOS_ONLY = ("reaxff", "snap", "uf3", "mliap", "pace")
 """Pair styles that KOKKOS has on GPUs and the GPU package has not (manual, page "Commands pair": letters g and k)."""
 HALF_LIST = ("reaxff", "sw", "tersoff", "vashishta")
 """Pair styles for which a half neighbour list with newton on is needed or faster in KOKKOS."""
+HEADER_LINES = 50
+"""Lines of a data file among which its counts are looked for (manual, page `read_data`: they come first)."""
 SMALLEST_ATOMS = 2000
 """Below so many atoms a GPU loses against its machine's own cores."""
 
@@ -44,10 +49,17 @@ def switches(
     return ["-k", "on", "g", str(used), "-sf", "kk", "-pk", "kokkos", *lists]
 
 
-def ranks_for(gpus: int, package: str) -> int | None:
-    """How many ranks to start where the user did not say: one a GPU for KOKKOS (several on one without MPS are
-    several times slower); None where it is the user's choice."""
-    return gpus if gpus and package == "kokkos" else None
+def atoms_of(script: str, folder: Path) -> int | None:
+    """How many atoms the data file says that a script reads first, times its `replicate`; None when nothing tells."""
+    read = re.search(r"^\s*read_data\s+(\S+)", script, re.MULTILINE)
+    path = folder / read[1] if read else None
+    if path is None or not path.is_file():
+        return None
+    with path.open(errors="replace") as file:
+        header = "".join(itertools.islice(file, HEADER_LINES))
+    atoms = re.search(r"^\s*(\d+)\s+atoms\b", header, re.MULTILINE)
+    copies = re.search(r"^\s*replicate\s+(\d+)\s+(\d+)\s+(\d+)", script, re.MULTILINE)
+    return int(atoms[1]) * math.prod(map(int, copies.groups() if copies else ())) if atoms else None
 
 
 def _suits(gpu: str, styles: list[str]) -> Choice:
@@ -60,6 +72,6 @@ def pair_styles(script: str) -> list[str]:
     """Pair styles that a script names, `hybrid` ones by their parts."""
     found: list[str] = []
     for match in re.finditer(r"^\s*pair_style\s+(.+?)(?:#|$)", script, re.MULTILINE):
-        words = match[1].split()
-        found += [word for word in words if re.match(r"[a-z]", word)] if words[0].startswith("hybrid") else words[:1]
+        first, *rest = match[1].split()
+        found += [word for word in rest if re.match(r"[a-z]", word)] if first.startswith("hybrid") else [first]
     return found

@@ -100,6 +100,9 @@ class BatchBackend:
         return job is None or job["status"] in OVER
 
     def outlook(self, record: RunStore) -> Outlook:
+        requests = record.job_requests()
+        if requests and not record.job_id(requests[-1].number) and not jobs.is_given_up(requests[-1]):
+            return Outlook("waiting", "A job is being submitted.")
         job = self.job(record)
         if job is None:
             return Outlook("gone")

@@ -102,7 +102,7 @@ def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--name", help="Name of the run; the script's name by default."),
             click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A LAMMPS variable (-var)."),
             click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along."),
-            click.option("--ranks", default=1, show_default=True, help="MPI ranks."),
+            click.option("--ranks", type=int, help="MPI ranks; one by default, or one a GPU."),
             click.option(
                 "--accelerator",
                 type=click.Choice(["auto", "kokkos", "gpu", "none"]),
@@ -121,8 +121,8 @@ def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _submit(
-    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, threads: int,
-    accelerator: str, every: float, keep: int, grace: float,
+    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int | None,
+    threads: int, accelerator: str, every: float, keep: int, grace: float,
 ) -> Run:  # fmt: skip
     from lammps_jobs.models import Checkpoints
 
@@ -133,7 +133,7 @@ def _submit(
     )  # fmt: skip
 
 
-def _resources(ranks: int, threads: int = 1, accelerator: str = "auto") -> Resources:
+def _resources(ranks: int | None, threads: int = 1, accelerator: str = "auto") -> Resources:
     from lammps_jobs.models import Resources
 
     return _checked(Resources, ranks=ranks, threads=threads, accelerator=accelerator)

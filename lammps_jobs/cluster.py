@@ -245,10 +245,10 @@ class Run:
         state: State
         if outlook.is_going == "waiting":
             state = "waiting"
-        elif end or (attempts and outlook.is_going == "gone" and self.record.ended(attempts[-1].number)):
-            state = "interrupted"
-        elif outlook.is_going == "alive":
+        elif outlook.is_going == "alive":  # so `end`, if there is one, is that of an attempt before
             state = "running" if attempts and self.record.progress(attempts[-1].number) else "starting"
+        elif end or (attempts and self.record.ended(attempts[-1].number)):
+            state = "interrupted"
         elif attempts:
             state = "lost"
         else:

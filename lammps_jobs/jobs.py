@@ -40,9 +40,14 @@ def _wait_for_other(record: RunStore, batch: Any, request: JobRequest) -> str | 
         if found:
             record.answer_job(request.number, found)
             return found
-        if now() - request.asked > timedelta(seconds=OTHERS_S):
+        if is_given_up(request):
             return None
         time.sleep(0.5)
+
+
+def is_given_up(request: JobRequest) -> bool:
+    """Whether whoever made a request that has no answer seems to be gone."""
+    return now() - request.asked > timedelta(seconds=OTHERS_S)
 
 
 def look_up(batch: Any, request: JobRequest) -> str | None:

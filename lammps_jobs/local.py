@@ -58,7 +58,8 @@ class LocalBackend:
 
     def outlook(self, record: RunStore) -> Outlook:
         attempts = record.attempts()
-        return Outlook("alive" if not attempts or self._is_alive(attempts[-1]) else "gone")
+        runs = not attempts or (self._is_alive(attempts[-1]) and not record.ended(attempts[-1].number))
+        return Outlook("alive" if runs else "gone")
 
     def _is_alive(self, attempt: Attempt) -> bool:
         """Whether the attempt's supervisor still runs (a recycled process number is not it)."""

@@ -45,7 +45,7 @@ class Blob(Frozen):
 class Resources(Frozen):
     """What one attempt may use."""
 
-    ranks: Annotated[int, Field(ge=1, description="MPI ranks")] = 1
+    ranks: Annotated[int | None, Field(ge=1, description="MPI ranks; None: one, or one for each GPU")] = None
     threads: Annotated[int, Field(ge=1, description="OpenMP threads per rank")] = 1
     accelerator: Annotated[
         Literal["auto", "kokkos", "gpu", "none"],

@@ -143,8 +143,8 @@ class _Ground:
         command = [_beside("lmp"), "-in", self.script.name, "-screen", "none"]
         for name, values in self.variables.items():
             command += ["-var", name, *values]
-        if self.resources.ranks > 1:
-            command = [_beside("mpirun"), "-n", str(self.resources.ranks), *command]
+        if (ranks := self.resources.ranks or 1) > 1:
+            command = [_beside("mpirun"), "-n", str(ranks), *command]
         started = time.monotonic()
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.resources.threads)}
         with (self.folder / "bare.out").open("wb") as out:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lammps_jobs.batch import OURS
 from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError
@@ -107,18 +107,18 @@ def printing(path: Path, every_s: float = 1.0) -> Iterator[None]:
     over = threading.Event()
 
     def follow() -> None:
-        read, rest = 0, b""
+        file: BinaryIO | None = None
+        rest = b""
         while True:
             last = over.is_set()
-            with contextlib.suppress(OSError):
-                with path.open("rb") as file:
-                    size = file.seek(0, os.SEEK_END)
-                    file.seek(min(read, size))
-                    added = file.read()
-                read += len(added)
-                *whole, rest = (rest + added).split(b"\n")
+            if file:  # it stays readable when the attempt, at its end, removes its scratch folder
+                *whole, rest = (rest + file.read()).split(b"\n")
                 for text in whole:
                     print(text.decode(errors="replace"), flush=True)
+            with contextlib.suppress(OSError):
+                if file is None or path.stat().st_ino != os.fstat(file.fileno()).st_ino:  # begun anew
+                    file, rest = path.open("rb"), b""
+                    continue
             if last:
                 return
             over.wait(every_s)

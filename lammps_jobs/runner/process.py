@@ -33,7 +33,8 @@ class Engine:
         """Raises NotInstalled without LAMMPS or MPI."""
         self._scratch, self._hear = scratch, hear
         self._link: Link | None = None
-        _require_lammps(resources.ranks)
+        ranks = resources.ranks or 1
+        _require_lammps(ranks)
         path = scratch / "job.json"
         path.write_text(json.dumps(job))
         os.chdir(scratch)  # socket paths must be short
@@ -42,8 +43,8 @@ class Engine:
         self._server.listen(1)
         threading.Thread(target=self._accept, daemon=True, name="accept").start()
         command = [sys.executable, "-u", "-m", "lammps_jobs.runner.engine", str(path)]
-        if resources.ranks > 1:
-            command = [mpirun(), "-n", str(resources.ranks), *command]
+        if ranks > 1:
+            command = [mpirun(), "-n", str(ranks), *command]
         environment = {**os.environ, "OMP_NUM_THREADS": str(resources.threads)}
         with (scratch / "engine.out").open("wb") as out:
             self._process = subprocess.Popen(

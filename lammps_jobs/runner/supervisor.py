@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lammps_jobs.accelerators import switches
+from lammps_jobs.accelerators import atoms_of, switches
 from lammps_jobs.errors import (
     INTERRUPTED,
     Damaged,
@@ -75,6 +75,8 @@ class Supervisor:
     def __init__(self, store: RunStore, scratch: Path, around: Surroundings = Surroundings()) -> None:
         self.store, self.around = store, around
         self.spec = store.submission().spec
+        asked = self.spec.resources
+        self.resources = asked.model_copy(update={"ranks": asked.ranks or max(1, around.gpus)})
         self.number = self._claim(scratch)
         self.scratch = scratch / f"attempt-{self.number}"
         self.folder = self.scratch / "work" / "/".join("d" * depth_of(self.spec.inputs))
@@ -142,7 +144,7 @@ class Supervisor:
         def hear(message: Message) -> None:  # what an engine that was given up still says is passed over
             self.inbox.put({**message, "try": number})
 
-        engine = Engine(self._job(checkpoint), self.scratch, self.folder, self.spec.resources, hear)
+        engine = Engine(self._job(checkpoint), self.scratch, self.folder, self.resources, hear)
         self._in_time = True
         notice = self._watch_notices()
         try:
@@ -193,7 +195,7 @@ class Supervisor:
             "script": spec.script,
             "variables": {name: list(values) for name, values in spec.variables.items()},
             "inputs": list(spec.inputs),
-            "ranks": spec.resources.ranks,
+            "ranks": self.resources.ranks,
             "raw_log": str(self.scratch / "lammps.raw.log"),
             "full_log": str(self.scratch / FULL_LOG),
             "final_state": str(self.scratch / FINAL_STATE),
@@ -213,8 +215,10 @@ class Supervisor:
 
     def _switches(self) -> list[str]:
         script = (self.folder / self.spec.script).read_text(errors="replace")
-        resources = self.spec.resources
-        return switches(self.around.gpu, self.around.gpus, resources.ranks, script, chosen=resources.accelerator)
+        return switches(
+            self.around.gpu, self.around.gpus, self.resources.ranks or 1, script,
+            atoms=atoms_of(script, self.folder), chosen=self.resources.accelerator,
+        )  # fmt: skip
 
     def _cuts_to_come(self, checkpoint: Checkpoint | None) -> list[tuple[int, int]]:
         """The rehearsal's cuts that lie ahead and were not taken before (a run that fell back passes them again)."""

@@ -18,7 +18,7 @@ class NoContainers:
         raise AssertionError(f"no container should be touched: {args}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _waiting() -> Iterator[tuple[Cloud, dict[str, str]]]:
     with deployed(NoContainers()) as (cloud, environment):  # type: ignore[arg-type]
         cloud.capacity.clear()
@@ -35,7 +35,7 @@ def waiting(_waiting, monkeypatch) -> Cloud:
     return cloud
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _cloud() -> Iterator[tuple[Cloud, dict[str, str]]]:
     if not can_run_containers():
         pytest.skip(HINT)

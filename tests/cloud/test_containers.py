@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +11,8 @@ import lammps_jobs
 from lammps_jobs import Checkpoints, Cluster, Rehearsal
 from lammps_jobs.cluster import Run
 from lammps_jobs.report import write
-from tests.cloud.batch import Cloud, Job
+from tests.cloud.batch import Cloud
+from tests.cloud.journeys import checkpointed, job_of, until
 from tests.conftest import WAIT_S, assert_same, finish, outputs, script_of
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -22,30 +22,6 @@ SOON = Checkpoints(every_s=1.0)
 @pytest.fixture
 def stack(cloud) -> Cluster:
     return lammps_jobs.connect("dev", pool="cpu")
-
-
-def job_of(cloud: Cloud, run: Run, number: int = 1) -> Job:
-    """The job of the run's request `number`, once its container runs."""
-    until(lambda: bool(run.record.job_id(number)))
-    job = cloud.jobs[run.record.job_id(number)]
-    until(lambda: job.machine is not None or job.over.is_set())
-    return job
-
-
-def until(true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def checkpointed(run: Run, attempt: int) -> None:
-    """Wait until `attempt` has committed a checkpoint in the middle of the run."""
-
-    def has() -> bool:
-        return any(e.kind == "checkpoint" and e.attempt == attempt and (e.step or 0) > 0 for e in run.events)
-
-    until(has)
 
 
 def lines_of(cloud: Cloud, run: Run) -> list[str]:
