@@ -186,6 +186,8 @@ class Build(Section):
     """`build`: here, with Docker, during `pulumi up`."""
     lammps: str = "stable_22Jul2025_update4"
     """Tag of the LAMMPS release in the GPU images."""
+    lammps_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    """Checksum of that release's archive, for another `lammps` than the default: without it, it is not checked."""
     cuda: str = "12.4.1"
     """Version of CUDA; bundled Kokkos 4.6 does not compile with CUDA 13."""
 

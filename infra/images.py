@@ -70,13 +70,20 @@ class Images(Component):
                 "dockerfile": os.path.relpath(ROOT / "image" / "Dockerfile"),
                 "target": "cpu" if variant == "cpu" else "gpu",
                 "platform": "linux/amd64",
-                "args": {"LAMMPS_TAG": config.lammps, "CUDA_VERSION": config.cuda, "GPU_ARCH": variant},
+                "args": {"CUDA_VERSION": config.cuda, "GPU_ARCH": variant, **_lammps(config)},
             },
             build_on_preview=False,
             registry={"server": repository.repository_url, "username": token.user_name, "password": token.password},
             opts=self.child(),
         )
         return image.repo_digest
+
+
+def _lammps(config: Build) -> dict[str, str]:
+    """Build arguments for another release of LAMMPS than the Dockerfile's own, whose checksum it knows."""
+    if config.lammps == Build().lammps:
+        return {}
+    return {"LAMMPS_TAG": config.lammps, "LAMMPS_SHA256": config.lammps_sha256}
 
 
 def source_digest() -> str:
