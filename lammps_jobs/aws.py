@@ -53,7 +53,7 @@ def _of_answer(error: Any, where: str) -> CloudError:
             f"AWS does not allow this: {text}", where=where,
             then="Ask for the stack's researcher policy (output `researcher_policy`); check: lammps-jobs doctor STACK",
         )  # fmt: skip
-    return CloudError(f"AWS says: {code}: {text}", where=where)
+    return CloudError(f"AWS says: {code}: {text}", where=where, then="lammps-jobs doctor STACK looks into it.")
 
 
 def _of_the_way(error: Any, where: str) -> CloudError:

@@ -101,6 +101,7 @@ def stack(name: str, region: str | None = None) -> Iterator[Finding]:
     yield _tried("bucket, reading", checks.reading)
     yield _tried("bucket, writing", checks.writing)
     yield _tried("logs", checks.logs)
+    yield _tried("jobs", checks.jobs)
     for pool_name, pool in outputs.pools.items():
         for what, look in {
             "queue": checks.queue, "machines": checks.environments, "job definition": checks.definition,
@@ -161,6 +162,14 @@ class _Stack:
                 logGroupName=group, limit=1, startTime=int((time.time() - 60) * 1000)
             )
         return group
+
+    def jobs(self) -> str:
+        """Jobs are described, whichever there are."""
+        with explained("AWS Batch"):
+            self._client("batch").describe_jobs(jobs=["doctor"])
+            for pool in self.outputs.pools.values():
+                self._client("batch").list_jobs(jobQueue=pool.queue, maxResults=1)
+        return "can be looked at"
 
     def queue(self, pool: PoolOutputs) -> str:
         with explained(pool.queue):

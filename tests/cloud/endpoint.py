@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+CODES = {"503": "SlowDown", "500": "InternalError", "403": "AccessDenied"}
 JOB_CALLS = ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob")
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 PASSED_ON = ("content-type", "content-range", "etag", "last-modified", "date", "x-amzn-errortype", "x-amz-version-id",
@@ -42,7 +43,7 @@ class Fault:
 
     on: Callable[[Call], bool]
     kind: str
-    """`503`, `500`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks in the
+    """`503`, `500`, `403`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks in the
     middle of the answer), `slow` (two seconds)."""
     times: int = 1
 
@@ -54,6 +55,8 @@ class Endpoint:
     moto_url: str
     calls: list[Call] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    quotas: dict[str, float] = field(default_factory=dict)
+    """Service quotas by their codes; 10,000 for all others."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fault_for(self, call: Call) -> str:
@@ -83,14 +86,17 @@ def serving(
                 return self._break()  # whoever sent it is dead: S3 keeps no half of an object
             call = self._call(body)
             fault = endpoint.fault_for(call)
-            if fault in ("503", "500"):
-                code = {"503": "SlowDown", "500": "InternalError"}[fault]
+            if fault in CODES:
+                code = CODES[fault]
                 text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
                 return self._send(int(fault), text, {"Content-Type": "application/xml"})
             if fault == "reset":
                 return self._break()
             if fault == "slow":
                 time.sleep(2)
+            if call.target.endswith(".GetServiceQuota"):  # moto knows them in one region only
+                said = {"Quota": {"Value": endpoint.quotas.get(json.loads(body)["QuotaCode"], 10_000.0)}}
+                return self._send(200, json.dumps(said).encode(), {})
             operation = self.path.rpartition("/")[2]
             if call.service == "batch" and operation in JOB_CALLS:
                 status, said, code = answer(operation, json.loads(body or b"{}"))

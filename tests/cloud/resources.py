@@ -182,12 +182,16 @@ def make_policy(account: Account, inputs: Inputs) -> Made:
 
 
 def image(account: Account, inputs: Inputs) -> Made:
-    """An image that was built and pushed; the build itself is tried in tests of the image."""
-
+    """An image that was built and pushed: a manifest in its repository. Building it is tried in tests of the image."""
     name, _, tag = str(inputs["imageName"]).rpartition(":")
     build = inputs["build"]
-    digest = hashlib.sha256(json.dumps([tag, build["target"], build["args"]], sort_keys=True).encode()).hexdigest()
-    return inputs["imageName"], {"repoDigest": f"{name}@sha256:{digest}", "baseImageName": name}
+    manifest = json.dumps({"schemaVersion": 2, "config": {"digest": f"{tag} {build['target']} {build['args']}"}})
+    digest = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    account.client("ecr").put_image(
+        repositoryName=name.partition("/")[2], imageManifest=manifest, imageTag=tag, imageDigest=digest,
+        imageManifestMediaType="application/vnd.docker.distribution.manifest.v2+json",
+    )  # fmt: skip
+    return inputs["imageName"], {"repoDigest": f"{name}@{digest}", "baseImageName": name}
 
 
 def log_group(account: Account, inputs: Inputs) -> Made:
