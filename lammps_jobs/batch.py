@@ -212,6 +212,6 @@ def is_of_lammps(line: str) -> bool:
 
 def _why(job: dict[str, Any]) -> str:
     container = job.get("container", {})
-    said = str(job.get("statusReason") or container.get("reason") or "")
+    said = ". ".join(text for text in (job.get("statusReason"), container.get("reason")) if text)
     code = container.get("exitCode")
     return f"{said} (exit code {code})" if code else said

@@ -334,7 +334,7 @@ def doctor(stack: str) -> None:
 def _finding_text(finding: Finding) -> str:
     mark = click.style("ok  ", fg="green") if finding.is_well else click.style("FAIL", fg="red", bold=True)
     remedy = f"\n       {finding.remedy}" if finding.remedy else ""
-    return f"{mark} {finding.what:22s} {finding.detail}{remedy}"
+    return f"{mark} {finding.what:28s} {finding.detail}{remedy}"
 
 
 @commands.command()

@@ -185,7 +185,9 @@ class _Stack:
             ]
         if len(found) < len(pool.environments):
             raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), then=_BY_UP)
-        return ", ".join(_working("compute environment", one, one["computeEnvironmentArn"]) for one in found)
+        for one in found:
+            _working("compute environment", one, one["computeEnvironmentArn"])
+        return f"{len(found)} compute environment{'s'[: len(found) > 1]}, enabled and valid"
 
     def definition(self, pool: PoolOutputs) -> str:
         with explained(pool.definition):
@@ -245,4 +247,4 @@ def _working(kind: str, found: dict[str, Any], where: str) -> str:
     if found["status"] != "VALID":
         said = found.get("statusReason", "")
         raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, then=_BY_UP)
-    return "enabled, valid"
+    return "enabled and valid"

@@ -26,6 +26,7 @@ from tests.servers import metadata
 
 KILLED = 137
 """Exit code of a container that SIGKILL ended; one that ended by itself before its machine went has its own."""
+NO_IMAGE = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
 NOTICE_LEAD_S = 2.0
 """Seconds between a Spot notice and SIGTERM here (120 on AWS: nobody waits for that in a test)."""
 
@@ -84,6 +85,7 @@ class Cloud:
         self.first_attempt = 1
         """Number of a job's first attempt, to come to the last ones sooner."""
         self.has_metadata = True
+        self.broken_image = False
         self.capacity = threading.Event()
         self.capacity.set()
         self._logs = self._client("logs")
@@ -170,6 +172,12 @@ class Cloud:
                 if job.terminated:
                     job.status, job.reason = "FAILED", job.terminated
                     return
+                if self.broken_image:
+                    self._no_image(job)
+                    if decide(strategy, len(job.attempts), "", job.reason, NO_IMAGE) and not job.terminated:
+                        continue
+                    job.status = "FAILED"
+                    return
                 code, lost = self._attempt(job, len(job.attempts) + self.first_attempt)
                 status_reason = job.terminated or lost or "Essential container in task exited"
                 said = {"exitCode": code} if not lost else {"reason": "Task failed to run"}
@@ -185,6 +193,10 @@ class Cloud:
                     return
         finally:
             job.over.set()
+
+    def _no_image(self, job: Job) -> None:
+        job.reason = "Task failed to start"
+        job.attempts.append({"container": {"reason": NO_IMAGE}, "statusReason": job.reason})
 
     def _attempt(self, job: Job, number: int) -> tuple[int, str]:
         """Run one container to its end: its exit code, and why its machine was lost if it was."""
@@ -277,12 +289,12 @@ class Cloud:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def decide(strategy: dict[str, Any], attempts: int, exit_code: str, status_reason: str) -> bool:
+def decide(strategy: dict[str, Any], attempts: int, exit_code: str, status_reason: str, reason: str = "") -> bool:
     """Whether AWS Batch retries: the first rule of which all conditions fit decides; without one it does."""
     if attempts >= strategy.get("attempts", 1):
         return False
     for rule in strategy.get("evaluateOnExit", []):
-        told = {"onExitCode": exit_code, "onStatusReason": status_reason, "onReason": ""}
+        told = {"onExitCode": exit_code, "onStatusReason": status_reason, "onReason": reason}
         if all(fnmatch.fnmatchcase(told[key], pattern) for key, pattern in rule.items() if key in told):
             return str(rule["action"]).upper() == "RETRY"
     return True

@@ -22,7 +22,6 @@ BY_OTHERS = {
     "ssm:StartSession": "by the AWS CLI, which `lammps-jobs shell` starts",
     "ssm:TerminateSession": "by the AWS CLI",
     "ssm:ResumeSession": "by the AWS CLI",
-    "ecr:DescribeImages": "the image of this stack on loopback is in no registry",
 }
 AFTER_FAILURE = {"s3:AbortMultipartUpload": "an upload that cannot be ended"}
 

@@ -11,6 +11,7 @@ import lammps_jobs
 from lammps_jobs import Cluster, jobs
 from lammps_jobs.backends import AT_ONCE
 from lammps_jobs.errors import CannotStart, CloudError, NameTaken, StackError
+from tests.cloud.batch import decide
 from tests.conftest import script_of
 
 pytestmark = pytest.mark.xdist_group("waiting")
@@ -185,6 +186,41 @@ def test_waiting_run_is_cancelled_and_can_be_resumed_before(waiting, stack, path
     assert len(submitted(waiting, "cancelled")) == 2
     run.cancel()
     assert run.status.state == "cancelled"
+
+
+def test_image_that_cannot_be_pulled_is_named(waiting, stack, path, monkeypatch):
+    monkeypatch.setattr(waiting, "broken_image", True)
+    waiting.capacity.set()
+    try:
+        state = stack.submit(path, name="no-image").wait(30)
+    finally:
+        waiting.capacity.clear()
+    assert state.state == "failed"
+    assert "CannotPullContainerError" in state.reason
+    assert state.then
+    assert len(submitted(waiting, "no-image")[0].attempts) == 10, "it may be there a little later"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "status_reason", "reason", "again"),
+    [
+        ("75", "Essential container in task exited", "", True),
+        ("76", "Essential container in task exited", "", True),
+        ("", "Host EC2 (instance i-0123) terminated.", "", True),
+        ("", "Task failed to start", "CannotPullContainerError: timeout", True),
+        ("3", "Essential container in task exited", "", False),
+        ("1", "Essential container in task exited", "", False),
+        ("137", "Essential container in task exited", "OutOfMemoryError: Container killed", False),
+    ],
+)
+def test_retry_rules_of_the_stack_part_bad_luck_from_bad_scripts(
+    waiting, stack, exit_code, status_reason, reason, again
+):
+    wanted = stack._backend.pool.definition
+    definition = waiting._client("batch").describe_job_definitions(jobDefinitions=[wanted])["jobDefinitions"][0]
+    strategy = definition["retryStrategy"]
+    assert decide(strategy, 1, exit_code, status_reason, reason) == again
+    assert not decide(strategy, 10, exit_code, status_reason, reason)
 
 
 def test_an_input_name_with_spaces_and_unicode(waiting, stack, script):
