@@ -7,10 +7,10 @@ PULUMI := $(shell sed -n 's/^pulumi==//p' requirements/dev.lock)
 ENGINE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lammps-jobs/pulumi-$(PULUMI)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test preview engine bench lint format lock clean
+.PHONY: help demo cloud-demo test preview engine bench lint format lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements/dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,9 @@ $(READY): requirements/dev.lock pyproject.toml
 
 demo: $(READY) ## run the polymer, take its machine away, resume, compare, write the report
 	$(BIN)/python examples/demo.py
+
+cloud-demo: $(READY) ## the same on the stack, emulated here: containers, reclaimed twice (as root, with podman)
+	$(BIN)/python -W ignore -m tests.cloud.demo
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

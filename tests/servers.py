@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -38,18 +39,19 @@ def moto(**settings: str) -> Iterator[str]:
 class Metadata(BaseHTTPRequestHandler):
     """IMDSv2 as EC2 serves it: a token by PUT, 401 without it, 404 until a notice is out."""
 
-    notice: threading.Event
-    asked: list[str]
+    service: MetadataService
 
     def do_PUT(self) -> None:
         self._answer(200, "a-token")
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
+        self.service.asked.append(self.path)
         if self.headers.get("X-aws-ec2-metadata-token") != "a-token":
             self._answer(401, "")
-        elif self.path == "/latest/meta-data/spot/instance-action" and self.notice.is_set():
+        elif self.path == "/latest/meta-data/spot/instance-action" and self.service.notice.is_set():
             self._answer(200, '{"action": "terminate", "time": "2026-01-01T00:00:00Z"}')
+        elif self.path == "/latest/meta-data/events/recommendations/rebalance" and self.service.at_risk.is_set():
+            self._answer(200, '{"noticeTime": "2026-01-01T00:00:00Z"}')
         else:
             self._answer(404, "")
 
@@ -63,15 +65,25 @@ class Metadata(BaseHTTPRequestHandler):
         """Silent."""
 
 
+@dataclass
+class MetadataService:
+    """Its URL, the events by which it announces an interruption or recommends to leave, and what it was asked."""
+
+    url: str = ""
+    notice: threading.Event = field(default_factory=threading.Event)
+    at_risk: threading.Event = field(default_factory=threading.Event)
+    asked: list[str] = field(default_factory=list)
+
+
 @contextlib.contextmanager
-def metadata() -> Iterator[tuple[str, threading.Event, list[str]]]:
-    """A metadata service: its URL, the event that announces the interruption, what was asked."""
-    notice, asked = threading.Event(), []
-    handler = type("Handler", (Metadata,), {"notice": notice, "asked": asked})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def metadata() -> Iterator[MetadataService]:
+    """An instance's metadata service, without any announcement at first."""
+    service = MetadataService()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Metadata,), {"service": service}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    service.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield f"http://127.0.0.1:{server.server_port}", notice, asked
+        yield service
     finally:
         server.shutdown()
         server.server_close()

@@ -22,7 +22,7 @@ import boto3
 
 from tests.cloud.containers import IMAGE, Podman
 from tests.cloud.endpoint import Endpoint
-from tests.servers import metadata
+from tests.servers import MetadataService, metadata
 
 KILLED = 137
 """Exit code of a container that SIGKILL ended; one that ended by itself before its machine went has its own."""
@@ -36,7 +36,7 @@ class Machine:
     """One attempt's container and its metadata service."""
 
     container: str
-    notice: threading.Event
+    metadata: MetadataService
     lost: str = ""
 
 
@@ -206,13 +206,13 @@ class Cloud:
         scratch = self._scratch / f"{job.job_id}-{number}"
         scratch.mkdir()
         scratch.chmod(0o1777)
-        with metadata() as (url, notice, _):
-            machine = Machine(f"lammps-jobs-{job.job_id[:8]}-{number}", notice)
+        with metadata() as service:
+            machine = Machine(f"lammps-jobs-{job.job_id[:8]}-{number}", service)
             told = {
                 **{one["name"]: one["value"] for one in properties["environment"]},
                 "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(number),
                 "AWS_BATCH_JQ_NAME": job.queue.rpartition("/")[2],
-                "AWS_EC2_METADATA_SERVICE_ENDPOINT": url if self.has_metadata else "http://127.0.0.1:9",
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT": service.url if self.has_metadata else "http://127.0.0.1:9",
                 "LAMMPS_JOBS_NOTICE_EVERY_S": "0.2", **self.environment,
             }  # fmt: skip
             command = [job.parameters.get(word.removeprefix("Ref::"), word) if word.startswith("Ref::") else word
@@ -263,7 +263,7 @@ class Cloud:
         assert machine, f"{job.name} does not run"
         machine.lost = "Host EC2 (instance i-0123456789abcdef0) terminated."
         if notice:
-            machine.notice.set()
+            machine.metadata.notice.set()
             time.sleep(NOTICE_LEAD_S)
             self._stop(machine, deadline_s)
         else:

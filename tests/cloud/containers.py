@@ -88,6 +88,12 @@ class Podman:
         packed.wait()
         shutil.rmtree(tree)
 
+    def layers(self, tag: str = IMAGE) -> list[str]:
+        """Each layer of an image that holds anything: its size, and what made it."""
+        said = self("history", "--format", "{{.Size}}\t{{.CreatedBy}}", tag).stdout.splitlines()
+        pairs = [line.split("\t", 1) for line in said if not line.startswith("0 ")]
+        return [f"{size:>9s}  {made}" for size, made in pairs]
+
     def build(self, target: str = "cpu", tag: str = IMAGE) -> float:
         """Build a target of image/Dockerfile; the seconds that it took. Unchanged layers are not built again."""
         self.make_base()

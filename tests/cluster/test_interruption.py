@@ -25,14 +25,14 @@ from tests.servers import metadata
 
 
 def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluster, script, monkeypatch):
-    with metadata() as (url, notice, asked):
-        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+    with metadata() as service:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
         monkeypatch.setenv("LAMMPS_JOBS_NOTICE_EVERY_S", "0.2")
         run = cluster.submit(script(script_of("nve", 200_000)))
         wait_for_progress(run)
-        wait_until(lambda: len(asked) > 2, run)
+        wait_until(lambda: len(service.asked) > 2, run)
         assert run.status.state == "running"
-        notice.set()
+        service.notice.set()
         state = run.wait(WAIT_S)
     assert (state.state, state.exit_code) == ("interrupted", 75)
     assert "Spot notice" in state.reason
@@ -41,6 +41,18 @@ def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluste
     monkeypatch.delenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
     run.resume()
     wait_until(lambda: bool(run.progress and run.progress.step > state.checkpoint_step), run)
+
+
+def test_recommendation_to_rebalance_takes_a_checkpoint_and_goes_on(cluster, script, monkeypatch):
+    with metadata() as service:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
+        monkeypatch.setenv("LAMMPS_JOBS_NOTICE_EVERY_S", "0.2")
+        run = cluster.submit(script(script_of("nve", 200_000)), checkpoints=Checkpoints(every_s=1e6))
+        wait_for_progress(run)
+        service.at_risk.set()
+        wait_for_checkpoint(run)
+        wait_until(lambda: run.status.step > run.status.checkpoint_step, run)
+    assert any("EC2 expects to take this machine" in event.text for event in run.events if event.kind == "warning")
 
 
 def test_a_stop_while_a_checkpoint_is_on_its_way_is_no_end_of_the_run(cluster, script):
