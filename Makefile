@@ -6,8 +6,10 @@ READY := $(VENV)/ready
 PULUMI := $(shell sed -n 's/^pulumi==//p' requirements/dev.lock)
 ENGINE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lammps-jobs/pulumi-$(PULUMI)
 
+S5CMD := $(dir $(ENGINE))s5cmd
+
 .DEFAULT_GOAL := help
-.PHONY: help demo cloud-demo test preview engine bench lint format lock clean
+.PHONY: help demo cloud-demo test preview engine bench cloud-bench s5cmd lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +39,12 @@ engine: ## build the Pulumi engine (needs Go; about 6 minutes, once), for previe
 
 bench: $(READY) ## measure against bare lmp (about 20 minutes)
 	$(BIN)/python benchmarks/against_lmp.py
+
+cloud-bench: $(READY) s5cmd ## measure the stack, emulated here (about 10 minutes; as root, with podman and Go)
+	$(BIN)/python -W ignore -m benchmarks.against_cloud --s5cmd $(S5CMD)
+
+s5cmd: ## build s5cmd, which transfers are measured against (needs Go)
+	@test -x $(S5CMD) || { cd benchmarks/s5cmd && CGO_ENABLED=0 go build -mod=mod -trimpath -o $(S5CMD) github.com/peak/s5cmd/v2; }
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

@@ -167,8 +167,8 @@ class Cloud:
         try:
             while True:
                 job.status = "RUNNABLE"
-                while not self.capacity.is_set() and not job.terminated:
-                    time.sleep(0.05)
+                while not self.capacity.wait(0.5) and not job.terminated:
+                    pass
                 if job.terminated:
                     job.status, job.reason = "FAILED", job.terminated
                     return

@@ -94,11 +94,12 @@ class Podman:
         pairs = [line.split("\t", 1) for line in said if not line.startswith("0 ")]
         return [f"{size:>9s}  {made}" for size, made in pairs]
 
-    def build(self, target: str = "cpu", tag: str = IMAGE) -> float:
+    def build(self, target: str = "cpu", tag: str = IMAGE, *, cached: bool = True) -> float:
         """Build a target of image/Dockerfile; the seconds that it took. Unchanged layers are not built again."""
         self.make_base()
         started = time.monotonic()
-        command = [*self._buildah, "bud", "--isolation=chroot", "--pull-never", "--layers", "--target", target,
+        fresh = [] if cached else ["--no-cache"]
+        command = [*self._buildah, "bud", "--isolation=chroot", "--pull-never", "--layers", *fresh, "--target", target,
                    "--tag", tag, "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
                    "--file", "image/Dockerfile", "."]  # fmt: skip
         done = subprocess.run(
