@@ -220,6 +220,8 @@ class Run:
         checkpoint = self._last_checkpoint()
         result = self.record.result()
         state, outlook = self._state(attempts, end, finished=result is not None)
+        if state is None:
+            return self.status
         return RunState(
             name=self.name,
             state=state,
@@ -236,7 +238,10 @@ class Run:
             continuation=self._continuation(),
         )
 
-    def _state(self, attempts: list[Attempt], end: AttemptEnd | None, *, finished: bool) -> tuple[State, Outlook]:
+    def _state(
+        self, attempts: list[Attempt], end: AttemptEnd | None, *, finished: bool
+    ) -> tuple[State | None, Outlook]:
+        """The state; None when the attempt ended while we were looking, so that we have to look again."""
         if finished:
             return "finished", Outlook("gone")
         if end and end.outcome in ("failed", "cancelled"):
@@ -247,8 +252,10 @@ class Run:
             state = "waiting"
         elif outlook.is_going == "alive":  # so `end`, if there is one, is that of an attempt before
             state = "running" if attempts and self.record.progress(attempts[-1].number) else "starting"
-        elif end or (attempts and self.record.ended(attempts[-1].number)):
+        elif end:
             state = "interrupted"
+        elif attempts and self.record.ended(attempts[-1].number):
+            return None, outlook
         elif attempts:
             state = "lost"
         else:

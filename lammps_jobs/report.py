@@ -58,6 +58,7 @@ def _content(run: Run) -> dict[str, Any]:
     state, spec, events = run.status, run.spec, run.events
     attempts = [(attempt, run.record.ended(attempt.number)) for attempt in run.record.attempts()]
     progress = run.progress
+    checkpoint = run.record.checkpoint(state.checkpoint) if state.checkpoint else None
     units, timestep = (progress.units, progress.timestep or 1.0) if progress else ("", 1.0)
     return {
         "state": state,
@@ -65,6 +66,7 @@ def _content(run: Run) -> dict[str, Any]:
         "attempts": [
             _attempt_row(a.number, a.host, a.claimed, end, events, run.last_step_of(a.number)) for a, end in attempts
         ],
+        "ranks": spec.resources.ranks or (checkpoint.ranks if checkpoint else 1),
         "resumes": [event for event in events if event.kind == "resumed"],
         "warnings": [event for event in events if event.kind in ("warning", "damaged")],
         "checkpoints": sum(event.kind == "checkpoint" for event in events),

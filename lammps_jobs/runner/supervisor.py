@@ -23,7 +23,6 @@ from lammps_jobs.errors import (
     INTERRUPTED,
     Damaged,
     Fenced,
-    InputMissing,
     LammpsJobsError,
     ScriptError,
 )
@@ -42,7 +41,7 @@ from lammps_jobs.models import (
     now,
     weakest,
 )
-from lammps_jobs.runner import surroundings
+from lammps_jobs.runner import placing, surroundings
 from lammps_jobs.runner.deaths import death_of, fault_of
 from lammps_jobs.runner.link import Message
 from lammps_jobs.runner.notice import SPOT_GRACE_S, SpotNotice, Word
@@ -138,7 +137,7 @@ class Supervisor:
         self._tries += 1
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self._place_inputs()
+        placing.inputs(self.store, self.spec, self.folder)
         number = self._tries
 
         def hear(message: Message) -> None:  # what an engine that was given up still says is passed over
@@ -170,26 +169,7 @@ class Supervisor:
                 self._tell("damaged", f"Checkpoint {seq} is damaged and was passed over. {error.what} {error.where}")
         return None
 
-    def _place_inputs(self) -> None:
-        for name, blob in self.spec.inputs.items():
-            try:
-                self.store.write_file([blob], self.folder / name)
-            except Damaged as error:
-                raise InputMissing(
-                    f"The stored input {name} is missing or damaged.",
-                    where=error.where,
-                    then="Submit the run again under a new name.",
-                ) from error
-
     def _job(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
-        resume = None
-        if checkpoint:
-            folder = self.scratch / "resume"
-            for name, blob in checkpoint.restart.items():
-                self.store.write_file([blob], folder / name)
-            self.store.write_file([checkpoint.state], folder / "state")
-            restart = folder / ("restart" if "restart" in checkpoint.restart else "restart.%")
-            resume = {"restart": str(restart), "state": str(folder / "state"), "outputs": list(checkpoint.outputs)}
         spec = self.spec
         return {
             "script": spec.script,
@@ -210,7 +190,7 @@ class Supervisor:
             "rehearsed": spec.rehearsal != Rehearsal(),
             "at": list(spec.rehearsal.at),
             "after_cut": spec.rehearsal.then,
-            "resume": resume,
+            "resume": placing.checkpoint(self.store, checkpoint, self.scratch / "resume") if checkpoint else None,
         }
 
     def _switches(self) -> list[str]:
@@ -282,6 +262,7 @@ class Supervisor:
                 return self._end_with(fault_of(message))
             case "finished":
                 self.recorder.finish(message)
+                self._say(step=message["step"])
                 return self._end("finished", 0)
             case "stop":
                 self._begin_stop(message, engine)

@@ -20,6 +20,8 @@ NEVER = 1e300
 TICK_S = 0.05
 SAY_S = 0.5
 MARGIN_S = 0.05
+MEASURED_S = 1.0
+"""Seconds that a cut waits for a first measurement of the run's speed."""
 LOOK_LONG, LOOK_SHORT, LONG_S = 0.25, 0.05, 30.0
 """Share of the time before a stop in which a good step is looked for: more when over 30 s are left (a Spot
 notice), less when they are not (SIGTERM, `interrupt`)."""
@@ -36,7 +38,7 @@ class Watch:
         self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full, FINAL_STATE: Path(job["final_state"])}, before)
         self._lock = threading.Condition()
         self._wanted = ""
-        self._grace_until = 0.0
+        self._asked_at = self._grace_until = 0.0
         self._choice: Choice | None = None
         self._hurried = False
         self._sort_every = 0
@@ -64,6 +66,8 @@ class Watch:
 
     def _on_message(self, message: Message) -> None:
         with self._lock:
+            if message["ask"] in ("checkpoint", "stop"):
+                self._asked_at = time.monotonic()
             match message["ask"]:
                 case "checkpoint" if not self._wanted:
                     self._wanted = "checkpoint"
@@ -150,6 +154,8 @@ class Watch:
         if not (self._active and self._running and self._wanted) or (self._choice and not self._hurried):
             return
         left = max(0.0, self._grace_until - moment)
+        if not self._rate and min(left, self._asked_at + MEASURED_S - moment) > 0:
+            return  # how far the run comes in that time is not known yet: any choice would be a bad one
         share = 1.0 if self._wanted != "stop" else LOOK_LONG if left > LONG_S else LOOK_SHORT
         after = step + int(self._rate * MARGIN_S)
         sort = (self._next_sort.value, self._sort_every) if self._sort_every else None
