@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,8 @@ class BatchBackend:
         self.pool: PoolOutputs = outputs.pool(self.pool_name)
         self._clients: dict[str, Any] = {}
         self._seen: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._known: dict[str, tuple[JobRequest | None, str]] = {}
+        self._asking = threading.Lock()
         self._queues: dict[str, tuple[float, tuple[dict[str, Any] | None, list[dict[str, Any]]]]] = {}
         self._believed_s = FRESH_S
 
@@ -65,18 +68,22 @@ class BatchBackend:
     def looking(self, records: Sequence[RunStore]) -> Iterator[None]:
         """Describe the newest jobs of all these runs, a hundred a call, and believe it meanwhile."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            wanted = [job for job in pool.map(self._newest, records) if job]
+            self._known = dict(zip((record.name for record in records), pool.map(self._newest, records), strict=True))
+        wanted = [job_id for _, job_id in self._known.values() if job_id]
         for start in range(0, len(wanted), PER_CALL):
             self._describe(wanted[start : start + PER_CALL])
         self._believed_s = math.inf
         try:
             yield
         finally:
-            self._believed_s = FRESH_S
+            self._believed_s, self._known = FRESH_S, {}
 
-    def _newest(self, record: RunStore) -> str:
+    def _newest(self, record: RunStore) -> tuple[JobRequest | None, str]:
+        """The run's newest request for a job, and the job's ID; empty while there is none."""
+        if record.name in self._known:
+            return self._known[record.name]
         requests = record.job_requests()
-        return record.job_id(requests[-1].number) if requests else ""
+        return (requests[-1], record.job_id(requests[-1].number)) if requests else (None, "")
 
     def _describe(self, job_ids: list[str]) -> None:
         with explained("AWS Batch"):
@@ -85,7 +92,9 @@ class BatchBackend:
 
     def job(self, record: RunStore) -> dict[str, Any] | None:
         """What AWS Batch says of the newest job; None when there is none, or it was forgotten (after a week)."""
-        job_id = self._newest(record)
+        return self._job(self._newest(record)[1])
+
+    def _job(self, job_id: str) -> dict[str, Any] | None:
         if not job_id:
             return None
         if self._is_stale(self._seen.get(job_id)):
@@ -100,10 +109,10 @@ class BatchBackend:
         return job is None or job["status"] in OVER
 
     def outlook(self, record: RunStore) -> Outlook:
-        requests = record.job_requests()
-        if requests and not record.job_id(requests[-1].number) and not jobs.is_given_up(requests[-1]):
+        request, job_id = self._newest(record)
+        if request and not job_id and not jobs.is_given_up(request):
             return Outlook("waiting", "A job is being submitted.")
-        job = self.job(record)
+        job = self._job(job_id)
         if job is None:
             return Outlook("gone")
         if job["status"] in OVER:
@@ -142,14 +151,15 @@ class BatchBackend:
 
     def _queue(self, arn: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         """A job queue (None when it is gone), and the compute environments behind it."""
-        if self._is_stale(self._queues.get(arn)):
-            with explained(f"queue {arn}"):
-                batch = self._client("batch")
-                queues = batch.describe_job_queues(jobQueues=[arn])["jobQueues"]
-                names = [one["computeEnvironment"] for queue in queues for one in queue["computeEnvironmentOrder"]]
-                behind = batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]
-            self._queues[arn] = (time.monotonic(), (queues[0] if queues else None, behind))
-        return self._queues[arn][1]
+        with self._asking:
+            if self._is_stale(self._queues.get(arn)):
+                with explained(f"queue {arn}"):
+                    batch = self._client("batch")
+                    queues = batch.describe_job_queues(jobQueues=[arn])["jobQueues"]
+                    names = [one["computeEnvironment"] for queue in queues for one in queue["computeEnvironmentOrder"]]
+                    behind = batch.describe_compute_environments(computeEnvironments=names)["computeEnvironments"]
+                self._queues[arn] = (time.monotonic(), (queues[0] if queues else None, behind))
+            return self._queues[arn][1]
 
     # -- logs --------------------------------------------------------------------------------------
 
@@ -195,7 +205,7 @@ class BatchBackend:
         raise WrongState("A machine of AWS cannot be taken away from here.", then="lammps-jobs interrupt RUN")
 
     def _terminate(self, record: RunStore, reason: str) -> None:
-        job_id = self._newest(record)
+        _, job_id = self._newest(record)
         if job_id:
             with explained(f"job {job_id}"):
                 self._client("batch").terminate_job(jobId=job_id, reason=reason)

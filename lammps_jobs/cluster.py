@@ -217,8 +217,8 @@ class Run:
         number = attempts[-1].number if attempts else 0
         end = self.record.ended(number) if number else None
         progress = self.record.progress(number) if number else None
-        checkpoint = self._last_checkpoint()
-        result = self.record.result()
+        checkpoint = self._last_checkpoint() if number else None
+        result = self.record.result() if number else None
         state, outlook = self._state(attempts, end, finished=result is not None)
         if state is None:
             return self.status
@@ -235,7 +235,7 @@ class Run:
             exit_code=0 if result else end.exit_code if end else 0,
             checkpoint=checkpoint.seq if checkpoint else None,
             checkpoint_step=checkpoint.step if checkpoint else None,
-            continuation=self._continuation(),
+            continuation=self._continuation() if number else Continuation(),
         )
 
     def _state(

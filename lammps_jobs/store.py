@@ -91,6 +91,7 @@ class RunStore:
     def __init__(self, root: ObjectStore, name: str) -> None:
         self.root, self.name = root, name
         self._known: set[str] = set()
+        self._loaded: dict[str, Document] = {}
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -130,8 +131,17 @@ class RunStore:
         return self._create(tail, document.model_dump_json(indent=1).encode())
 
     def _load(self, tail: str, kind: type[D]) -> D | None:
+        """The document at `tail`, which is read once: documents are never overwritten (but an attempt's progress)."""
+        found = self._loaded.get(tail)
+        if isinstance(found, kind):
+            return found
         content = self._read(tail)
-        return None if content is None else parse(content, kind, self._key(tail))
+        if content is None:
+            return None
+        document = parse(content, kind, self._key(tail))
+        if kind is not Progress:
+            self._loaded[tail] = document
+        return document
 
     # -- blobs -----------------------------------------------------------------------------------
 
