@@ -22,7 +22,8 @@ import boto3
 
 import lammps_jobs
 from lammps_jobs import Checkpoints
-from lammps_jobs.store import RunStore, open_root
+from lammps_jobs.objects import open_root
+from lammps_jobs.store import RunStore
 from tests.cloud.batch import Cloud
 from tests.cloud.conftest import NoContainers
 from tests.cloud.containers import HINT, IMAGE, ROOT, Podman, can_run_containers

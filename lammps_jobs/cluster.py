@@ -36,7 +36,8 @@ from lammps_jobs.models import (
     Submission,
     weakest,
 )
-from lammps_jobs.store import RunStore, open_root, run_names
+from lammps_jobs.objects import open_root
+from lammps_jobs.store import RunStore, run_names
 
 if TYPE_CHECKING:
     import pandas

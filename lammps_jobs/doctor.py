@@ -68,7 +68,8 @@ def _lammps() -> str:
 
 def _store(url: str) -> str:
     if "://" in url:
-        from lammps_jobs.store import open_root, run_names
+        from lammps_jobs.objects import open_root
+        from lammps_jobs.store import run_names
 
         return f"{url}, {len(run_names(open_root(url)))} runs"
     folder = Path(url).expanduser()

@@ -16,16 +16,15 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from pydantic import ValidationError
 
 from lammps_jobs import dcd
-from lammps_jobs.errors import Damaged, NoSuchRun, StoreError, TooNew
+from lammps_jobs.errors import Damaged, NoSuchRun, TooNew
 from lammps_jobs.models import (
     FORMAT,
     Attempt,
@@ -41,37 +40,21 @@ from lammps_jobs.models import (
     Result,
     Submission,
 )
+from lammps_jobs.objects import (
+    AT_ONCE,
+    CHUNK,
+    MOST_PARTS,
+    chunks_of,
+    create_only,
+    explained,
+    explaining,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore, RetryConfig
+    from obstore.store import ObjectStore
 
 D = TypeVar("D", bound=Document)
-
-CHUNK = 8 * 1024 * 1024
-MOST_PARTS = 9000
-"""Parts of an upload, of which S3 takes 10,000 at most."""
-RETRIES: RetryConfig = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
-"""Answers 5xx, SlowDown and broken connections are tried again for a minute at most, with growing pauses."""
-
-
-def open_root(url: str, region: str | None = None) -> ObjectStore:
-    """The store at `url`: `s3://bucket/prefix`, or a local folder (made when missing).
-
-    With a `region` the credentials are those that boto3 finds (profiles, SSO, a container's role), which are
-    more than the object store library knows by itself. Raises StoreError when a local folder cannot be made.
-    """
-    from obstore.store import LocalStore, from_url
-
-    if "://" in url:
-        if region is None:
-            return from_url(url, retry_config=RETRIES)
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        return from_url(url, region=region, retry_config=RETRIES, credential_provider=Boto3CredentialProvider())
-    try:
-        return LocalStore(Path(url).expanduser().resolve(), automatic_cleanup=False, mkdir=True)
-    except (OSError, BaseError) as error:
-        raise _explained(error, url) from error
 
 
 def run_names(root: ObjectStore) -> list[str]:
@@ -81,7 +64,7 @@ def run_names(root: ObjectStore) -> list[str]:
     except NotFoundError:
         return []
     except (BaseError, OSError) as error:
-        raise _explained(error, "the store's list of runs") from error
+        raise explained(error, "the store's list of runs") from error
     return sorted(prefix.rstrip("/") for prefix in prefixes)
 
 
@@ -101,11 +84,11 @@ class RunStore:
     def _create(self, tail: str, content: bytes) -> bool:
         """Create-only put; False when the key exists already."""
         try:
-            obstore.put(self.root, self._key(tail), content, mode="create")
+            create_only(self.root, self._key(tail), content)
         except AlreadyExistsError:
             return self._read(tail) == content  # then it is ours: the first answer was lost, and a retry met it
         except (BaseError, OSError) as error:
-            raise _explained(error, self._key(tail)) from error
+            raise explained(error, self._key(tail)) from error
         return True
 
     def _read(self, tail: str) -> bytes | None:
@@ -114,7 +97,7 @@ class RunStore:
         except (NotFoundError, FileNotFoundError):
             return None
         except (BaseError, OSError) as error:
-            raise _explained(error, self._key(tail)) from error
+            raise explained(error, self._key(tail)) from error
 
     def _names(self, folder: str) -> list[str]:
         """Names of the objects directly in `folder`, sorted."""
@@ -124,7 +107,7 @@ class RunStore:
         except NotFoundError:
             return []
         except (BaseError, OSError) as error:
-            raise _explained(error, prefix) from error
+            raise explained(error, prefix) from error
         return sorted(meta["path"].rsplit("/", 1)[1] for meta in found)
 
     def _commit(self, tail: str, document: Document) -> bool:
@@ -157,21 +140,22 @@ class RunStore:
         """
         stop = path.stat().st_size if stop is None else stop
         if stop - start <= CHUNK:
-            return self.put_bytes(b"".join(_chunks_of(path, start, stop)))
-        blob = Blob(sha256=_sha256_of(path, start, stop), size=stop - start)
+            return self.put_bytes(b"".join(chunks_of(path, start, stop)))
+        blob = Blob(sha256=sha256_of(path, start, stop), size=stop - start)
         if blob.sha256 not in self._known and self.size_of(blob) != blob.size:
             part = max(CHUNK, math.ceil(blob.size / MOST_PARTS))
-            with _explaining(self._blob_key(blob)):
-                obstore.put(self.root, self._blob_key(blob), _chunks_of(path, start, stop), chunk_size=part)
+            with explaining(self._blob_key(blob)):
+                obstore.put(self.root, self._blob_key(blob), chunks_of(path, start, stop), chunk_size=part,
+                            max_concurrency=AT_ONCE)  # fmt: skip
         self._known.add(blob.sha256)
         return blob
 
     def _put_blob(self, blob: Blob, content: bytes) -> None:
         if blob.sha256 in self._known:
             return
-        with _explaining(self._blob_key(blob)):
+        with explaining(self._blob_key(blob)):
             try:
-                obstore.put(self.root, self._blob_key(blob), content, mode="create")
+                create_only(self.root, self._blob_key(blob), content)
             except AlreadyExistsError:
                 if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
                     obstore.put(self.root, self._blob_key(blob), content)
@@ -187,7 +171,7 @@ class RunStore:
         except (NotFoundError, FileNotFoundError):
             return None
         except (BaseError, OSError) as error:
-            raise _explained(error, blob.sha256) from error
+            raise explained(error, blob.sha256) from error
 
     def read_blob(self, blob: Blob) -> Iterator[bytes]:
         """The content in chunks; raises Damaged at the end when it is not what its name says."""
@@ -202,7 +186,7 @@ class RunStore:
         except (NotFoundError, FileNotFoundError):
             raise Damaged("A stored object is missing.", where=key, then=_OLDER) from None
         except (BaseError, OSError) as error:
-            raise _explained(error, key) from error
+            raise explained(error, key) from error
         if digest.hexdigest() != blob.sha256:
             raise Damaged(
                 f"A stored object is damaged: {size} bytes, expected {blob.size}, or changed bytes.",
@@ -222,7 +206,7 @@ class RunStore:
             dcd.mend(partial)
             partial.replace(path)
         except OSError as error:
-            raise _explained(error, str(path)) from error
+            raise explained(error, str(path)) from error
         finally:
             partial.unlink(missing_ok=True)
 
@@ -328,7 +312,7 @@ class RunStore:
         try:
             obstore.put(self.root, key, progress.model_dump_json().encode())
         except (BaseError, OSError) as error:
-            raise _explained(error, key) from error
+            raise explained(error, key) from error
 
     def progress(self, attempt: int) -> Progress | None:
         try:
@@ -389,57 +373,3 @@ def parse(content: bytes, kind: type[D], key: str) -> D:
         return kind.model_validate(raw)
     except ValidationError as error:
         raise Damaged(f"A stored document does not make sense: {error}", where=key, then=_OLDER) from None
-
-
-def _chunks_of(path: Path, start: int, stop: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start)
-        left = stop - start
-        while left:
-            content = file.read(min(CHUNK, left))
-            if not content:
-                raise Damaged(
-                    f"An output file became shorter while it was being recorded: {path}",
-                    then="This checkpoint is skipped and the next one records the file anew.",
-                )
-            left -= len(content)
-            yield content
-
-
-def _sha256_of(path: Path, start: int, stop: int) -> str:
-    digest = hashlib.sha256()
-    for content in _chunks_of(path, start, stop):
-        digest.update(content)
-    return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _explaining(where: str) -> Iterator[None]:
-    """Raises StoreError for whatever the object store says no with."""
-    try:
-        yield
-    except (BaseError, OSError) as error:
-        raise _explained(error, where) from error
-
-
-def _explained(error: BaseException, where: str) -> StoreError:
-    text = str(error)
-    if "No space left" in text or "os error 28" in text or getattr(error, "errno", None) == 28:
-        return StoreError(
-            "The disk of the store is full.",
-            where=where,
-            then="Nothing that was committed is lost. Free some space, then: lammps-jobs resume RUN",
-        )
-    if isinstance(error, PermissionError | PermissionDeniedError) or "ermission denied" in text or "Read-only" in text:
-        return StoreError(
-            "The store may not be written (or read) by this user.",
-            where=where,
-            then="Choose another one with --store or LAMMPS_JOBS_STORE, or change the permissions of this one.",
-        )
-    if "ExpiredToken" in text or "Token has expired" in text:
-        return StoreError("The AWS credentials have expired.", where=where, then="Log in again: aws sso login")
-    return StoreError(
-        f"The store failed: {text.splitlines()[0] if text else error!r}",
-        where=where,
-        then="Nothing that was committed is lost. Check the network and the disk, then try again.",
-    )

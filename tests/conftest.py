@@ -102,7 +102,6 @@ def bucket(moto_url, monkeypatch) -> str:
 
     for name, value in {
         "AWS_ENDPOINT_URL": moto_url,
-        "AWS_ALLOW_HTTP": "true",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",

@@ -20,11 +20,12 @@ from typing import Any, BinaryIO
 from lammps_jobs.batch import OURS
 from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError
 from lammps_jobs.models import FULL_LOG, Event, Progress
+from lammps_jobs.objects import open_root
 from lammps_jobs.runner import gpus, onward, surroundings
 from lammps_jobs.runner.metrics import Metrics
 from lammps_jobs.runner.supervisor import Supervisor
 from lammps_jobs.runner.surroundings import Surroundings
-from lammps_jobs.store import RunStore, open_root
+from lammps_jobs.store import RunStore
 
 
 def say(text: str) -> None:

@@ -430,7 +430,7 @@ class Supervisor:
 
 
 def main() -> int:
-    from lammps_jobs.store import open_root
+    from lammps_jobs.objects import open_root
 
     job = json.loads(sys.argv[1])
     store = RunStore(open_root(job["store"]), job["run"])

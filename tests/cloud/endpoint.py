@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 CODES = {"503": "SlowDown", "500": "InternalError", "403": "AccessDenied"}
+PAUSES = {"slow": 2.0, "silent": 5.0}
 JOB_CALLS = ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob")
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 PASSED_ON = ("content-type", "content-range", "etag", "last-modified", "date", "x-amzn-errortype", "x-amz-version-id",
@@ -44,7 +45,7 @@ class Fault:
     on: Callable[[Call], bool]
     kind: str
     """`503`, `500`, `403`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks in the
-    middle of the answer), `slow` (two seconds)."""
+    middle of the answer), `slow` (two seconds), `silent` (no answer for five), `trickle` (the answer takes two)."""
     times: int = 1
 
 
@@ -92,8 +93,8 @@ def serving(
                 return self._send(int(fault), text, {"Content-Type": "application/xml"})
             if fault == "reset":
                 return self._break()
-            if fault == "slow":
-                time.sleep(2)
+            if fault in PAUSES:
+                time.sleep(PAUSES[fault])
             if call.target.endswith(".GetServiceQuota"):  # moto knows them in one region only
                 said = {"Quota": {"Value": endpoint.quotas.get(json.loads(body)["QuotaCode"], 10_000.0)}}
                 return self._send(200, json.dumps(said).encode(), {})
@@ -137,20 +138,26 @@ def serving(
             length = found.getheader("Content-Length") if self.command == "HEAD" else None
             if fault == "lost":
                 return self._break()
-            return self._send(found.status, content, passed, half=fault == "half", length=length)
+            return self._send(found.status, content, passed, fault, length)
 
         def _send(
-            self, status: int, content: bytes, headers: dict[str, str], *, half: bool = False, length: str | None = None
+            self, status: int, content: bytes, headers: dict[str, str], fault: str = "", length: str | None = None
         ) -> None:
             self.send_response_only(status)
             for key, value in ({"Content-Type": "application/json"} | headers).items():
                 self.send_header(key, value)
             self.send_header("Content-Length", length or str(len(content)))
             self.end_headers()
+            if fault == "half":
+                self.wfile.write(content[: len(content) // 2])
+                return self._break()
+            if fault == "trickle":
+                for part in (content[:1000], content[1000:2000], content[2000:3000]):
+                    self.wfile.write(part)
+                    time.sleep(0.7)
+                content = content[3000:]
             if self.command != "HEAD":
-                self.wfile.write(content[: len(content) // 2] if half else content)
-            if half:
-                self._break()
+                self.wfile.write(content)
 
         def _break(self) -> None:
             self.wfile.flush()

@@ -17,7 +17,7 @@ RESEARCHER, JOB = "researcher", "job"
 
 
 def keys(who: str) -> dict[str, str]:
-    return {"AWS_ACCESS_KEY_ID": who, "AWS_SECRET_ACCESS_KEY": "test", "AWS_ALLOW_HTTP": "true"}
+    return {"AWS_ACCESS_KEY_ID": who, "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 @contextlib.contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from lammps_jobs import objects
 from lammps_jobs import store as store_module
 from lammps_jobs.errors import StoreError
 from lammps_jobs.models import Attempt
-from lammps_jobs.store import CHUNK, RunStore, open_root
+from lammps_jobs.objects import CHUNK, open_root
+from lammps_jobs.store import RunStore
 from tests.cloud.endpoint import Call, Fault
 
 pytestmark = pytest.mark.xdist_group("waiting")
@@ -76,11 +80,35 @@ def test_parts_grow_with_the_file_because_their_number_is_limited(waiting, recor
     assert {call.query["partNumber"] for call in waiting.endpoint.calls if "partNumber" in call.query} == {"1", "2"}
 
 
+def impatient(cloud, monkeypatch) -> RunStore:
+    """A store that takes a second of silence for a broken connection."""
+    monkeypatch.setattr(objects, "SILENCE", timedelta(seconds=1))
+    return RunStore(open_root(f"s3://{bucket_of(cloud)}/runs", cloud.region), "shaky")
+
+
+def test_silence_is_taken_for_a_broken_connection(waiting, record, monkeypatch):
+    record = impatient(waiting, monkeypatch)
+    waiting.endpoint.faults.append(Fault(asks("PUT", "/blobs/"), "silent"))
+    blob = record.put_bytes(b"after a silence")
+    waiting.endpoint.faults.append(Fault(asks("GET", "/blobs/"), "silent"))
+    assert b"".join(record.read_blob(blob)) == b"after a silence"
+
+
+def test_download_may_take_longer_than_any_silence(waiting, record, monkeypatch):
+    content = bytes(range(250)) * 40
+    record = impatient(waiting, monkeypatch)
+    blob = record.put_bytes(content)
+    waiting.endpoint.calls.clear()
+    waiting.endpoint.faults.append(Fault(asks("GET", "/blobs/"), "trickle"))
+    assert b"".join(record.read_blob(blob)) == content
+    assert len([call for call in waiting.endpoint.calls if call.method == "GET"]) == 1
+
+
 def test_store_that_stays_away_is_an_error_that_says_so(waiting, record, monkeypatch):
     def always(call: Call) -> bool:
         return call.service == "s3"
 
-    monkeypatch.setitem(store_module.RETRIES, "max_retries", 2)
+    monkeypatch.setitem(objects.RETRIES, "max_retries", 2)
     shaky = RunStore(open_root(f"s3://{bucket_of(waiting)}/runs", waiting.region), "shaky")
     waiting.endpoint.faults.append(Fault(always, "503", times=1000))
     with pytest.raises(StoreError) as error:

@@ -244,7 +244,7 @@ def test_unknown_pool_and_unknown_stack(waiting):
 
 def test_bucket_that_is_gone_or_of_another_account(waiting, stack, path, monkeypatch):
     from lammps_jobs.errors import StoreError
-    from lammps_jobs.store import open_root
+    from lammps_jobs.objects import open_root
 
     root = open_root("s3://somebody-elses-bucket/runs", "eu-central-1")
     other = Cluster("s3://somebody-elses-bucket/runs", stack._backend, root)

@@ -25,7 +25,8 @@ from lammps_jobs.errors import (
     WrongState,
 )
 from lammps_jobs.models import Attempt
-from lammps_jobs.store import RunStore, open_root
+from lammps_jobs.objects import open_root
+from lammps_jobs.store import RunStore
 from tests.conftest import (
     START,
     WAIT_S,

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from lammps_jobs.models import Attempt, AttemptEnd, Event, Progress
+from lammps_jobs.objects import open_root
 from lammps_jobs.runner import gpus, onward, surroundings
 from lammps_jobs.runner.attempt import printing
 from lammps_jobs.runner.metrics import NAMESPACE, UNITS, Metrics
-from lammps_jobs.store import RunStore, open_root
+from lammps_jobs.store import RunStore
 
 
 def test_log_is_printed_to_its_end_though_the_attempt_removes_it(tmp_path, capsys):

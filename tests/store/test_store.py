@@ -11,8 +11,9 @@ import pytest
 
 from lammps_jobs.errors import Damaged
 from lammps_jobs.models import Attempt, Blob, Checkpoint, OutputFile
+from lammps_jobs.objects import open_root
 from lammps_jobs.runner.recorder import Recorder
-from lammps_jobs.store import RunStore, open_root, run_names
+from lammps_jobs.store import RunStore, run_names
 
 
 @pytest.fixture(params=["folder", "s3"])
