@@ -19,6 +19,7 @@ from lammps_jobs.models import FULL_LOG, JobRequest
 from lammps_jobs.shell import command_for
 from lammps_jobs.stack import PoolOutputs, StackOutputs
 from lammps_jobs.store import RunStore
+from lammps_jobs.waiting import why_not_yet
 
 PER_CALL = 100
 """Jobs that one DescribeJobs call takes."""
@@ -26,7 +27,6 @@ FRESH_S = 1.0
 """How long an answer of AWS Batch is believed."""
 NOT_YET = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
 OVER = ("SUCCEEDED", "FAILED")
-_BY_UP = "Ask whoever runs the stack: `pulumi up` puts it right."
 
 
 class BatchBackend:
@@ -118,36 +118,13 @@ class BatchBackend:
         if job["status"] in OVER:
             return Outlook("gone", _why(job))
         if job["status"] in NOT_YET:
-            reason, then = self.why_not_yet(job)
+            reason, then = why_not_yet(job, *self._queue(job["jobQueue"]))
             return Outlook("waiting", reason, then)
         attempts = record.attempts()
         newest = attempts[-1] if attempts else None
         if newest and newest.job == job["jobId"] and not record.ended(newest.number):
             return Outlook("alive" if newest.job_attempt > len(job.get("attempts", [])) else "waiting")
         return Outlook("waiting", "The container is starting.")
-
-    def why_not_yet(self, job: dict[str, Any]) -> tuple[str, str]:
-        """Why a job does not run yet, in words, and what can be done about it."""
-        if job["status"] == "STARTING":
-            return "A machine is there; the image is being pulled.", ""
-        queue, environments = self._queue(job["jobQueue"])
-        invalid = [one for one in environments if one.get("status") == "INVALID"]
-        said = job.get("statusReason", "")
-        reason, then = said or f"The job is {job['status']}: waiting for a machine.", ""
-        if queue is None or queue["state"] != "ENABLED":
-            reason, then = "The job queue is disabled.", _BY_UP
-        elif invalid:
-            reason, then = f"The compute environment is INVALID: {invalid[0].get('statusReason', '')}", _BY_UP
-        elif environments and all(one["state"] != "ENABLED" for one in environments):
-            reason, then = "The compute environments are disabled.", _BY_UP
-        elif said.startswith("MISCONFIGURATION"):
-            reason, then = f"No machine of the pool can take the job: {said}", "Ask for less, or for another pool."
-        elif said.startswith("CAPACITY"):
-            reason, then = (
-                f"AWS has no such machines just now; it goes on looking: {said}",
-                "Wait, or take another pool.",
-            )
-        return reason, then
 
     def _queue(self, arn: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         """A job queue (None when it is gone), and the compute environments behind it."""

@@ -18,13 +18,13 @@ from lammps_jobs.aws import client, explained
 from lammps_jobs.errors import CannotStart, CloudError, LammpsJobsError, NotInstalled, StackError, StoreError
 from lammps_jobs.models import now
 from lammps_jobs.stack import PoolOutputs, StackOutputs, load
+from lammps_jobs.waiting import BY_UP
 
 SKEW_S = 300.0
 """Clock difference from which on AWS refuses signed requests (Signature Version 4: five minutes)."""
 LEAST_FREE_GIB = 1.0
 NO_SUCH_REVISION = 2**31 - 1
 """Revision of a job definition that no account reaches: SubmitJob with it tells who may submit, and submits nothing."""
-_BY_UP = "Ask whoever runs the stack: `pulumi up` puts it right."
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class _Stack:
         with explained(pool.queue):
             found = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
         if not found:
-            raise StackError("The job queue does not exist.", where=pool.queue, then=_BY_UP)
+            raise StackError("The job queue does not exist.", where=pool.queue, then=BY_UP)
         return _working("job queue", found[0], pool.queue)
 
     def environments(self, pool: PoolOutputs) -> str:
@@ -185,7 +185,7 @@ class _Stack:
                 "computeEnvironments"
             ]
         if len(found) < len(pool.environments):
-            raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), then=_BY_UP)
+            raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), then=BY_UP)
         for one in found:
             _working("compute environment", one, one["computeEnvironmentArn"])
         return f"{len(found)} compute environment{'s'[: len(found) > 1]}, enabled and valid"
@@ -194,7 +194,7 @@ class _Stack:
         with explained(pool.definition):
             found = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])["jobDefinitions"]
         if not found or found[0]["status"] != "ACTIVE":
-            raise CannotStart("The job definition is not active any more.", where=pool.definition, then=_BY_UP)
+            raise CannotStart("The job definition is not active any more.", where=pool.definition, then=BY_UP)
         return f"revision {found[0]['revision']}"
 
     def submitting(self, pool: PoolOutputs) -> str:
@@ -222,7 +222,7 @@ class _Stack:
                 )["imageDetails"][0]
         except CloudError as error:
             if "NotFound" in error.what:
-                raise CannotStart("The image is not in its repository.", where=pool.image, then=_BY_UP) from None
+                raise CannotStart("The image is not in its repository.", where=pool.image, then=BY_UP) from None
             raise
         return f"{digest[:19]}, {found.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
 
@@ -244,8 +244,8 @@ class _Stack:
 
 def _working(kind: str, found: dict[str, Any], where: str) -> str:
     if found["state"] != "ENABLED":
-        raise CannotStart(f"The {kind} is disabled.", where=where, then=_BY_UP)
+        raise CannotStart(f"The {kind} is disabled.", where=where, then=BY_UP)
     if found["status"] != "VALID":
         said = found.get("statusReason", "")
-        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, then=_BY_UP)
+        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, then=BY_UP)
     return "enabled and valid"
