@@ -116,10 +116,9 @@ def moving(size_mib: int, s5cmd: Path, turns: int) -> None:
 
 def containers(podman: Podman, script: Path) -> None:
     """The image, and an interruption in its container."""
-    fresh = timed(lambda: podman.build(tag="localhost/lammps-jobs:bench", cached=False))
+    fresh = timed(lambda: podman.build(cached=False))
     size = int(podman("image", "inspect", "--format", "{{.Size}}", IMAGE).stdout) / 1e6
     row("CPU image", f"{size:.0f} MB, built in {fresh:.0f} s on its base", "-", "-", "-")
-    podman("rmi", "localhost/lammps-jobs:bench", check=False)
     with deployed(podman) as (cloud, environment):
         os.environ.update(environment)
         stack = lammps_jobs.connect("dev", pool="cpu")
