@@ -100,7 +100,8 @@ def test_many_runs_are_looked_at_with_few_calls(waiting, stack, path):
     assert len(described) == 1
     asked = waiting.endpoint.calls[asked_before:]
     assert len([call for call in asked if "describejobqueues" in call.path]) <= 2  # one for each queue
-    assert len([call for call in asked if call.service == "s3"]) <= 1 + 4 * len(states)
+    about = [call for call in asked if call.service == "s3" and "many-" in f"{call.path}{call.query}"]
+    assert 0 < len(about) <= 4 * 7  # other tests' runs lie there, too, some with more to read
 
 
 def test_more_than_a_hundred_jobs_take_a_call_for_each_hundred(waiting, stack):
