@@ -1,9 +1,9 @@
 """Choosing the timestep at which to cut: pure arithmetic on strides.
 
-Best is a step at which LAMMPS rebuilds its neighbour lists *and* sorts its atoms, since a new process does
-both when it sets up: the resumed run is then the run that was never cut. It is known only when it
-comes, so it is hunted for: stop shortly before a sort is due, and go on step by step. Next best is a
-step with thermo output at which no averaging window is open: nothing is lost there.
+Best is a step at which LAMMPS rebuilds its neighbour lists, since a new process does so when it sets up: the
+resumed run is then the run that was never cut. It is known only when it comes, so it is hunted for: stop,
+and go on step by step. Next best is a step with thermo output at which no averaging window is open:
+nothing is lost there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ LARGEST_STRIDE = 1000
 CHECK_STRIDE = 20
 SEARCHED = 20_000
 HUNTED = 100
-"""How many steps after a sort is due it is waited for: lists are rebuilt every 5 to 50 steps in most runs."""
+"""How many single steps a rebuild is waited for at most: lists are rebuilt every 5 to 50 steps in most runs."""
+FEW = 5
 
 
 @dataclass(frozen=True)
@@ -66,27 +67,26 @@ def _is_open(step: int, every: int, repeat: int, freq: int) -> bool:
 
 @dataclass(frozen=True)
 class Choice:
-    """Stop at timestep `step`; with `hunt`, go on from there to the sort that is due next."""
+    """Stop at timestep `step`, and go on from there for `hunt` single steps at most, to the next rebuild."""
 
     step: int
-    hunt: bool = False
+    hunt: int = 0
 
 
 def choose(
-    strides: Strides, after: int, last: int, reach: int, sort: tuple[int, int] | None = None, *, urgent: bool = False
+    strides: Strides, after: int, last: int, reach: int, *, hunt: int = 0, urgent: bool = False
 ) -> Choice | None:
     """Where to cut in (after, last), or None to let the run reach its end.
 
-    `reach` is how many timesteps the time allows. `sort` says when atoms are sorted next and every how
-    many timesteps; None when they are not, or when small steps would disturb the run. `urgent`: the run
-    is to stop for good within `reach`, if need be at a step from which it could not go on by itself.
+    `reach` is how many timesteps the time allows. `hunt`: how many single steps it may go on from
+    there. `urgent`: the run is to stop for good within `reach`, if need be where it could not go on by itself.
     """
     pause = strides.pause
     end = min(last, after + max(reach, pause if not urgent else strides.check) + 1)
-    if sort:
-        found = _before_sort(strides, after, end, *sort)
-        if found is not None:
-            return Choice(found, hunt=True)
+    for step in _multiples(pause, after, end - FEW) if hunt else ():
+        room = min(hunt, end - 1 - step)
+        if not strides.open_at(step + 1) and not strides.open_at(step + room // 2):
+            return Choice(step, room)
     candidates = _multiples(pause, after, end)
     if not candidates:
         stride = strides.check if urgent else pause
@@ -105,18 +105,8 @@ def sooner(armed: Choice | None, wanted: Choice | None) -> Choice | None:
     and a stop that nobody remembers would pass for the end of the run."""
     if armed is None or wanted is None:
         return armed or wanted
-    return wanted if wanted.step < armed.step else Choice(armed.step, hunt=armed.hunt and wanted.hunt)
+    return wanted if wanted.step < armed.step else Choice(armed.step, hunt=min(armed.hunt, wanted.hunt))
 
 
 def _multiples(stride: int, after: int, end: int) -> range:
     return range((after // stride + 1) * stride, end, stride)[:SEARCHED]
-
-
-def _before_sort(strides: Strides, after: int, end: int, due: int, every: int) -> int | None:
-    """The last step that can be stopped at before a sort is due, if the hunt then ends in time."""
-    while due + HUNTED < end:
-        before = (due - 1) // strides.pause * strides.pause
-        if before > after and not any(strides.open_at(due + more) for more in (0, HUNTED // 10)):
-            return before
-        due += every
-    return None

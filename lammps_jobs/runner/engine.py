@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.models import GRADES
-from lammps_jobs.runner import box, checks, resume
+from lammps_jobs.runner import box, checks, order, resume
 from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS
 from lammps_jobs.runner.ranks import Ranks
@@ -63,6 +63,8 @@ class Engine:
         self.unchecked_since: int | None = None
         """Where in LAMMPS's log a resume began that still has to be checked; LAMMPS tells at its next set-up."""
         self.runs = Runs(self)
+        self.is_sorted = False
+        """Whether LAMMPS sorted the atoms now and then, as of the last cut."""
         self.boundary = box.Boundary()
         self.margins: box.Margins = [None] * 3
         self.where = ("", 0, "")
@@ -120,7 +122,7 @@ class Engine:
         decision = self.ask("decide_at_boundary", self.stage + 1, self.step())
         if decision != "go on":
             self.where = (file, number, text)
-            self.cut(None, boundary=True, stop=decision == "stop", sorted_now=False)
+            self.cut(None, boundary=True, stop=decision == "stop", rebuilt=False)
 
     def at(self, file: str, number: int, text: str) -> None:
         self.where = (file, number, text)
@@ -269,6 +271,7 @@ class Engine:
 
     def _next_stage(self, refused: list[str]) -> None:
         self.stage += 1
+        self.journal.use()
         if self.watch:
             file, number, text = self.where
             self.watch.stage(self.stage, f"{file}:{number}: {text.strip()[:80]}", refused)
@@ -301,9 +304,10 @@ class Engine:
             reasons.append("run ... pre no")
         return reasons
 
-    def cut(self, command: RunCommand | None, *, boundary: bool, stop: bool, sorted_now: bool) -> None:
+    def cut(self, command: RunCommand | None, *, boundary: bool, stop: bool, rebuilt: bool) -> None:
         """Write everything needed to continue, and hand it to the supervisor."""
         started = time.monotonic()
+        self.is_sorted = order.is_sorted(self.lmp)
         self._wait_for_upload()
         self.cuts += 1
         folder = Path(self.job["scratch"]) / f"cut-{self.cuts}"
@@ -327,6 +331,7 @@ class Engine:
                 "box": [self.boundary.faces, self.margins],
                 "grid": list((self.lmp.extract_global("procgrid") or [])[:3]),
                 "echoes": self.watch.log.echoes,
+                "is_sorted": self.is_sorted,
             }
             affected = [] if boundary else list(self.runs.strides().open_at(self.step()))
             grade, reasons = self.journal.continuation()
@@ -335,7 +340,7 @@ class Engine:
             self.watch.cut(
                 folder, state, stage=self.stage + boundary, boundary=boundary, stop=stop,
                 restart_s=restart_s, started=started, grade=grade, reasons=reasons, affected=affected,
-                as_if="never cut" if boundary or (sorted_now and self.journal.sets_up_alike()) else "set up again",
+                as_if="never cut" if boundary or (rebuilt and self.journal.sets_up_alike()) else "set up again",
                 rewritten=self.journal.rewritten(),
             )  # fmt: skip
         if stop:

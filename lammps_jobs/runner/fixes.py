@@ -36,7 +36,7 @@ GROUPS: tuple[Group, ...] = (
         addforce addtorque aveforce setforce setforce/spin efield efield/tip4p efield/lepton enforce2d freeze gravity
         indent drag lineforce planeforce momentum momentum/chunk spring viscous viscous/sphere damping/cundall heat
         ehex add/heat accelerate/cos oneway rhok numdiff numdiff/virial sph sph/stationary store/force balance
-        box/relax temp/rescale/eff electron/stopping electron/stopping/fit restrain press/berendsen
+        temp/rescale/eff electron/stopping electron/stopping/fit restrain press/berendsen
         wall/lj93 wall/lj126 wall/lj1043 wall/colloid wall/harmonic wall/lepton wall/morse wall/table wall/reflect
         wall/region wall/ees wall/region/ees wall/body/polygon wall/body/polyhedron
         shake rattle filter/corotate drude drude/transform/direct drude/transform/inverse
@@ -94,7 +94,7 @@ GROUPS: tuple[Group, ...] = (
         ave/correlate ave/correlate/long ave/moments vector recenter controller tmd thermal/conductivity viscosity
         dt/reset orient/fcc orient/bcc orient/eco wall/piston flow/gauss phonon reaxff/species reax/c/species saed/vtk
         rigid/nvt rigid/npt rigid/nph rigid/nvt/small rigid/npt/small rigid/nph/small msst smd tune/kspace
-        ave/spatial ave/spatial/sphere qeq/comb pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd""",
+        ave/spatial ave/spatial/sphere qeq/comb pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd box/relax""",
     ),
 )
 

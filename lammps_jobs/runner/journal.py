@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lammps_jobs.models import GRADES, Grade
-from lammps_jobs.runner.fixes import DERIVING_FIXES, of_fix
+from lammps_jobs.runner.fixes import DERIVING_FIXES, UNTESTED, of_fix
 from lammps_jobs.runner.knowledge import BEFORE_BOX, COMMANDS, JOINABLE_DUMPS, RANDOM_PAIRS
 
 LISTS = ("index", "loop", "world", "universe", "uloop", "file", "atomfile")
@@ -29,6 +29,16 @@ class Entry:
     text: str
     words: list[str]
     nexts: int = 0
+    used: bool = False
+    """Whether a stage ran with it: a fix that has just been made has no past that could be lost."""
+
+
+@dataclass(frozen=True)
+class Sort:
+    """How atoms are sorted (page `atom_modify`): timesteps between two sorts, 0 for never, and the size of a bin."""
+
+    every: int = 1000
+    bin: str = "0.0"
 
 
 @dataclass
@@ -37,8 +47,7 @@ class Journal:
     unknown: list[str] = field(default_factory=list)
     balanced: bool = False
     """Whether a `balance` command divided the box unevenly among the ranks."""
-    sort_every: int = 1000
-    """Timesteps between two sorts of the atoms (page `atom_modify`); 0 when they are not sorted."""
+    sort: Sort = Sort()
 
     # -- recording -------------------------------------------------------------------------------
 
@@ -78,13 +87,12 @@ class Journal:
         self._append(entry)
 
     def _atom_modify(self, words: list[str]) -> None:
-        if "sort" in words[:-1]:
-            self.sort_every = int(words[words.index("sort") + 1])
-        if "first" in words:
-            self.sort_every = 0
+        if "sort" in words[:-2]:
+            at = words.index("sort")
+            self.sort = Sort(int(words[at + 1]), words[at + 2])
 
     def _clear(self, words: list[str], text: str) -> None:
-        self.balanced, self.sort_every = False, 1000
+        self.balanced, self.sort = False, Sort()
         self.entries = [e for e in self.entries if e.command in ("variable", "log", "echo")]
 
     def _style(self, words: list[str], text: str) -> None:
@@ -162,6 +170,11 @@ class Journal:
             if entry.command == "variable" and entry.key in names:
                 entry.nexts += 1
 
+    def use(self) -> None:
+        """A stage begins with all that is defined."""
+        for entry in self.entries:
+            entry.used = True
+
     # -- asking ----------------------------------------------------------------------------------
 
     def of(self, command: str) -> list[Entry]:
@@ -188,7 +201,7 @@ class Journal:
         return self.thermo_every() is None or any("f_" in text for text in texts)
 
     def sets_up_alike(self) -> bool:
-        """Whether a new set-up at a sort leaves the run as it was, to the last bit."""
+        """Whether a new set-up at a rebuild leaves the run as it was, to the last bit."""
         return not any(_plain(entry.words[3]).startswith(DERIVING_FIXES) for entry in self.of("fix"))
 
     def windows(self) -> list[tuple[str, int, int, int]]:
@@ -221,7 +234,7 @@ class Journal:
         reasons = []
         for entry in self.of("fix"):
             known = of_fix(_plain(entry.words[3]), entry.words)
-            if known.grade != "exact":
+            if known.grade != "exact" and (entry.used or known is UNTESTED):
                 grades.append(known.grade)
                 reasons.append(f"fix {entry.words[1]} ({entry.words[3]}): {known.why}")
         for entry in self.of("compute"):
@@ -259,7 +272,7 @@ class Journal:
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Journal:
         return cls(
-            [Entry(**e) for e in state["entries"]], list(state["unknown"]), state["balanced"], state["sort_every"]
+            [Entry(**e) for e in state["entries"]], list(state["unknown"]), state["balanced"], Sort(**state["sort"])
         )
 
 

@@ -51,6 +51,7 @@ def resume(engine: Engine) -> None:
     command = RunCommand(**state["run"]) if state["run"] else None
     engine.at_boundary = command is None
     engine.unchecked_since = since
+    engine.is_sorted = state["is_sorted"]
     set_up_again(engine, command)
     if engine.ran:
         check(engine)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from lammps_jobs.runner import order
 from lammps_jobs.runner.checks import check
 from lammps_jobs.runner.cuts import HUNTED, Choice, Strides, choose
 from lammps_jobs.runner.script import RunCommand
@@ -55,19 +57,18 @@ class Runs:
             self.define_halt(command)
         set_up = command.pre and not continues
         style, strides = self._thermo_style(), self.strides()
-        sort_every = 0 if self.engine.journal.thermo_reads_fixes() else self.engine.journal.sort_every
+        hunting = self.bears_single_steps()
         while True:
             before = self.engine.step()
-            planned = self._plan(command, before, sort_every, set_up=set_up or not self.engine.ran)
+            planned = self._plan(command, before, hunting)
             small = bool(planned and planned.step % strides.pause)
             if planned and small:
                 line = command.rest(steps=planned.step - before, set_up=set_up)
             if self.engine.watch:
                 self.engine.watch.begin(
                     before, command.last, self.engine.stage, cuttable=strides, style=style,
-                    skip_first_row=continues, planned=planned, hold=small, sort_every=sort_every,
+                    skip_first_row=continues, planned=planned, hold=small, hunting=hunting,
                 )  # fmt: skip
-            sort_due = self._sort_due()
             self.engine.lmp.command(line)
             self.engine.ran = True
             check(self.engine)
@@ -78,10 +79,11 @@ class Runs:
             if decision == "go on":
                 break
             self.engine.lmp.set_internal_variable(OWN_STEP, NEVER)
-            sorted_now = self._hunt(command, style) if hunt else small and self._sort_due() != sort_due
-            self.engine.cut(command, boundary=False, stop=decision == "stop", sorted_now=sorted_now)
-            if planned and self.engine.job["after_cut"] == "set up again":
-                self._set_up_again(command)
+            rebuilt = self._hunt(command, style, hunt)
+            if rebuilt or hunt <= 1 or self.engine.step() < command.last - 1:  # else its end is a better place
+                self.engine.cut(command, boundary=False, stop=decision == "stop", rebuilt=rebuilt)
+                if planned and self.engine.job["after_cut"] == "set up again":
+                    self._set_up_again(command)
             set_up = False
             line = command.rest(steps=command.last - self.engine.step(), set_up=False)
             continues = True
@@ -93,44 +95,60 @@ class Runs:
         if self.engine.watch:
             self.engine.watch.log.drop(False)
 
-    def _ask_decision(self, step: int) -> tuple[str, bool]:
+    def _ask_decision(self, step: int) -> tuple[str, int]:
         what, hunt = self.engine.ask("decide", step)
         return what, hunt
 
-    def _sort_due(self) -> int:
-        """The timestep from which on the next rebuild of neighbour lists sorts the atoms, too."""
-        return int(self.engine.lmp.extract_global("nextsort"))
-
-    def _hunt(self, command: RunCommand, style: str) -> bool:
-        """Go on to the very step at which atoms are sorted; False when it did not come."""
-        due, strides = self._sort_due(), self.strides()
-        while self._sort_due() == due and self.engine.step() < due + HUNTED:
-            steps = max(1, due - 1 - self.engine.step())
+    def _hunt(self, command: RunCommand, style: str, most: int) -> bool:
+        """Go on, `most` single steps at most, to a step at which neighbour lists are rebuilt; False when none came."""
+        strides = self.strides()
+        for _ in range(most):
+            built = self._builds()
             if self.engine.watch:
                 self.engine.watch.begin(self.engine.step(), command.last, self.engine.stage, cuttable=None, style=style,
                                  skip_first_row=True, hold=True)  # fmt: skip
-            self.engine.lmp.command(command.rest(steps=steps, set_up=False, quiet=True))
+            self.engine.lmp.command(command.rest(steps=1, set_up=False, quiet=True))
+            step = self.engine.step()
             if self.engine.watch:
-                self.engine.watch.end(cut=True, drop_last_row=not strides.has_thermo(self.engine.step()))
-        return self._sort_due() != due
+                self.engine.watch.end(cut=True, drop_last_row=not strides.has_thermo(step))
+            if self._builds() != built and not strides.open_at(step):
+                return True
+        return False
 
-    def _plan(self, command: RunCommand, step: int, sort_every: int, *, set_up: bool) -> Choice | None:
+    def _builds(self) -> int:
+        """How often neighbour lists were built since the last set-up."""
+        return int(self.engine.lmp.get_thermo("nbuild"))
+
+    def _plan(self, command: RunCommand, step: int, hunting: bool) -> Choice | None:
         """The next cut that a rehearsal asks for inside this run."""
         steps = [cut for stage, cut in self.engine.planned if stage == self.engine.stage and step < cut < command.last]
-        choice = Choice(steps[0]) if steps else self._plan_near(command, step, sort_every, set_up)
+        if steps:  # the last step alone, to see whether it rebuilds
+            exact = steps[0] - 1 > step and hunting
+            choice: Choice | None = Choice(steps[0] - 1, hunt=1) if exact else Choice(steps[0])
+        else:
+            choice = self._plan_near(command, step, hunting)
         if choice and not choice.step % self.strides().pause:
             self.engine.lmp.set_internal_variable(OWN_STEP, float(choice.step))
         return choice
 
-    def _plan_near(self, command: RunCommand, step: int, sort_every: int, set_up: bool) -> Choice | None:
+    def _plan_near(self, command: RunCommand, step: int, hunting: bool) -> Choice | None:
         span = command.last - command.first
         wished = [command.first + int(share * span) for share in self.engine.job["at"] if share < 1]
-        due = (step // sort_every + 1) * sort_every if set_up and sort_every else self._sort_due()
-        sort = (due, sort_every) if sort_every else None
         for wish in wished:
             if wish >= step and self.engine.cuts < MOST_REHEARSED:
-                return choose(self.strides(), wish, command.last, int(0.3 * span), sort)
+                return choose(
+                    self.strides(), wish, command.last, max(HUNTED, int(0.3 * span)), hunt=HUNTED if hunting else 0
+                )
         return None
+
+    def bears_single_steps(self) -> bool:
+        """Whether it may be hunted for a rebuild: single steps change nothing, a set-up there leaves no trace."""
+        return self.keeps_order() and not self.engine.journal.thermo_reads_fixes()
+
+    def keeps_order(self) -> bool:
+        """Whether a set-up can leave the atoms in their order. An accelerator sorts and bins in its own way."""
+        accelerated = self.engine.job["lammps_args"] or self.engine.journal.of("package")
+        return not accelerated and order.can_be_kept(self.engine.lmp)
 
 
 def set_up_again(engine: Engine, command: RunCommand | None) -> None:
@@ -144,7 +162,9 @@ def set_up_again(engine: Engine, command: RunCommand | None) -> None:
         engine.lmp.command(f"dump_modify {dump} first yes")
     if command:
         engine.runs.define_halt(RunCommand(0, 0, 0, 0))
-        engine.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
+        in_order = engine.is_sorted and engine.runs.keeps_order()
+        with order.kept(engine.lmp, engine.journal.sort) if in_order else nullcontext():
+            engine.lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
         engine.ran = True
     elif engine.journal.writes_at_setup():
         engine.lmp.command("run 0 post no")

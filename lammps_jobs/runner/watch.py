@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lammps_jobs.models import FINAL_STATE, FULL_LOG
-from lammps_jobs.runner.cuts import Choice, Strides, choose, sooner
+from lammps_jobs.runner.cuts import HUNTED, Choice, Strides, choose, sooner
 from lammps_jobs.runner.link import Link, Message
 from lammps_jobs.runner.outputs import Outputs
 from lammps_jobs.runner.stitch import Stitcher
@@ -25,6 +25,8 @@ MEASURED_S = 1.0
 LOOK_LONG, LOOK_SHORT, LONG_S = 0.25, 0.05, 30.0
 """Share of the time before a stop in which a good step is looked for: more when over 30 s are left (a Spot
 notice), less when they are not (SIGTERM, `interrupt`)."""
+PRICE, PRICE_OF_STOP = 20, 2
+"""The steps within reach for each single step of a hunt, which costs about as much again; little when the run stops."""
 
 
 class Watch:
@@ -41,8 +43,7 @@ class Watch:
         self._asked_at = self._grace_until = 0.0
         self._choice: Choice | None = None
         self._hurried = False
-        self._sort_every = 0
-        self._next_sort = ctypes.c_longlong(0)
+        self._hunting = False
         self._running: Strides | None = None
         self._active = False
         self._step = ctypes.c_longlong(0)
@@ -89,13 +90,12 @@ class Watch:
 
     def begin(
         self, step: int, target: int, stage: int, *, cuttable: Strides | None, style: str,
-        skip_first_row: bool = False, planned: Choice | None = None, hold: bool = False, sort_every: int = 0,
+        skip_first_row: bool = False, planned: Choice | None = None, hold: bool = False, hunting: bool = False,
     ) -> None:  # fmt: skip
-        """A run starts. `cuttable` says at which strides it may be stopped, `sort_every` lets it be hunted."""
+        """A run starts. `cuttable` says at which strides it may be stopped, `hunting` that it bears single steps."""
         self.log.begin_run(skip_first_row=skip_first_row, style=style, hold=hold)
         with self._lock:
-            self._step, self._next_sort = self._counter(b"ntimestep"), self._counter(b"nextsort")
-            self._sort_every = sort_every
+            self._step, self._hunting = self._counter(b"ntimestep"), hunting
             self._timestep, self._units = self.lmp.extract_global("dt"), self.lmp.extract_global("units")
             self._target, self._stage = target, stage
             self._planned, self._choice, self._hurried = planned is not None, planned, False
@@ -114,12 +114,12 @@ class Watch:
             self._step = ctypes.c_longlong(self._step.value)
         self.log.end_run(cut=cut, drop_last_row=drop_last_row)
 
-    def decide(self, step: int) -> tuple[str, bool]:
-        """What to do now that the run command came back at `step`: go on, checkpoint or stop; and to hunt?"""
+    def decide(self, step: int) -> tuple[str, int]:
+        """What to do now that the run command came back at `step`: go on, checkpoint or stop; how long to hunt."""
         with self._lock:
             choice = self._choice
             if choice is None or not choice.step <= step < self._target:
-                return "go on", False
+                return "go on", 0
             rehearsed = self._planned and self.job["after_cut"] == "stop"
             return "stop" if rehearsed or self._wanted == "stop" else "checkpoint", choice.hunt
 
@@ -158,9 +158,9 @@ class Watch:
             return  # how far the run comes in that time is not known yet: any choice would be a bad one
         share = 1.0 if self._wanted != "stop" else LOOK_LONG if left > LONG_S else LOOK_SHORT
         after = step + int(self._rate * MARGIN_S)
-        sort = (self._next_sort.value, self._sort_every) if self._sort_every else None
-        urgent = self._wanted == "stop"
-        chosen = choose(self._running, after, self._target, int(self._rate * left * share), sort, urgent=urgent)
+        reach, urgent = int(self._rate * left * share), self._wanted == "stop"
+        hunt = min(HUNTED, reach // (PRICE_OF_STOP if urgent else PRICE)) if self._hunting else 0
+        chosen = choose(self._running, after, self._target, reach, hunt=hunt, urgent=urgent)
         if self._hurried:  # a stop is more urgent than the checkpoint that is on its way
             self._hurried = False
             chosen = sooner(self._choice, chosen)

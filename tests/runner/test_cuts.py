@@ -23,12 +23,14 @@ def test_end_of_the_run_is_waited_for_when_every_window_is_open():
     assert choose(strides, after=10, last=100_000, reach=5000) == Choice(1000)
 
 
-def test_sort_is_hunted_for_when_it_comes_in_time():
+def test_rebuild_is_hunted_for_as_far_as_time_and_run_allow():
     strides = Strides(thermo=50)
-    assert choose(strides, after=10, last=10_000, reach=2000, sort=(1000, 1000)) == Choice(950, hunt=True)
-    assert choose(strides, after=960, last=10_000, reach=2000, sort=(1000, 1000)) == Choice(1950, hunt=True)
-    assert choose(strides, after=10, last=10_000, reach=500, sort=(1000, 1000)) == Choice(50)
-    assert choose(strides, after=10, last=1050, reach=5000, sort=(1000, 1000)) == Choice(50)
+    assert choose(strides, after=10, last=10_000, reach=2000, hunt=100) == Choice(50, hunt=100)
+    assert choose(strides, after=10, last=10_000, reach=80, hunt=100) == Choice(50, hunt=40)
+    assert choose(strides, after=10, last=10_000, reach=40, hunt=20) == Choice(50, hunt=10)
+    assert choose(strides, after=10, last=90, reach=2000, hunt=100) == Choice(50, hunt=39)
+    assert choose(strides, after=10, last=54, reach=2000, hunt=100) == Choice(50)
+    assert choose(Strides(thermo=50, windows=(WINDOW,)), after=10, last=10_000, reach=2000, hunt=30) == Choice(100, 30)
 
 
 def test_urgent_stop_does_not_wait_for_a_seldom_thermo_step():
@@ -50,15 +52,17 @@ def test_strides_of_thermo(thermo, pause, check):
 @given(
     thermo=st.integers(0, 3000), every=st.integers(1, 20), repeat=st.integers(1, 20), blocks=st.integers(1, 5),
     after=st.integers(0, 10**6), more=st.integers(1, 10**5), reach=st.integers(0, 10**5), urgent=st.booleans(),
+    hunt=st.integers(0, 100),
 )  # fmt: skip
 def test_a_cut_lies_ahead_inside_the_run_where_it_can_be_taken(
-    thermo, every, repeat, blocks, after, more, reach, urgent
+    thermo, every, repeat, blocks, after, more, reach, urgent, hunt
 ):
     strides = Strides(thermo=thermo, windows=(("w", every, repeat, every * repeat * blocks),))
     last = after + more
-    found = choose(strides, after, last, reach, urgent=urgent)
+    found = choose(strides, after, last, reach, hunt=hunt, urgent=urgent)
     if found:
-        assert after < found.step < last
+        assert after < found.step < last - found.hunt
+        assert found.hunt <= hunt
         assert found.step % (strides.check if urgent else strides.pause) == 0
         assert strides.pause % strides.check == 0
 
@@ -68,9 +72,9 @@ def test_a_cut_lies_ahead_inside_the_run_where_it_can_be_taken(
     [
         (None, Choice(900), Choice(900)),
         (Choice(600), None, Choice(600)),
-        (Choice(600), Choice(900, hunt=True), Choice(600)),
-        (Choice(600, hunt=True), Choice(900, hunt=True), Choice(600, hunt=True)),
-        (Choice(600, hunt=True), Choice(450), Choice(450)),
+        (Choice(600), Choice(900, hunt=40), Choice(600)),
+        (Choice(600, hunt=40), Choice(900, hunt=30), Choice(600, hunt=30)),
+        (Choice(600, hunt=40), Choice(450), Choice(450)),
     ],
 )
 def test_a_stop_that_lammps_was_told_of_is_never_put_off_or_forgotten(armed, wanted, then):

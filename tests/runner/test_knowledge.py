@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from lammps_jobs.runner.fixes import GROUPS, of_fix
+from lammps_jobs.runner.journal import Journal
 from lammps_jobs.runner.knowledge import COMMANDS, JOINABLE_DUMPS
 
 NOT_FOR_RUNS = {
@@ -44,6 +45,18 @@ def styles() -> dict[str, list[str]]:
 def test_every_fix_is_classed(styles):
     known = {name for group in GROUPS for name in group.names} | NOT_FOR_RUNS
     assert set(styles["fix"]) - known == set()
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_fix_that_has_just_been_made_has_no_past_to_lose(used):
+    journal = Journal()
+    for words in (["fix", "r", "all", "box/relax", "x", "1.0"], ["fix", "t", "all", "langevin", "1", "1", "1", "7"]):
+        journal.record(words, " ".join(words))
+        if used:
+            journal.use()
+    grade, reasons = journal.continuation()
+    assert (grade, len(reasons)) == (("statistical", 2) if used else ("exact", 0))
+    assert Journal.from_json(journal.to_json()) == journal
 
 
 def test_every_group_of_fixes_says_where_it_is_from():

@@ -42,14 +42,23 @@ def test_resumed_run_continues_bit_for_bit(cluster, script, tmp_path, ensemble, 
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_run_that_lost_its_machine_equals_the_run_that_was_never_cut(cluster, script, tmp_path, ranks):
-    """The whole promise, bit for bit against bare `lmp`: cuts are taken where LAMMPS sorts its atoms."""
+    """The whole promise, bit for bit against bare `lmp`: cuts are taken where LAMMPS rebuilds its neighbour lists.
+
+    Atoms are sorted every 1000 steps: before the first cut, between the cuts, and after the last one.
+    """
     path = script(script_of("nve", 4000))
     run = finish(cluster.submit(path, checkpoints=SELDOM, resources=Resources(ranks=ranks),
-                                rehearsal=Rehearsal(at=(0.1, 0.5), then="stop")))  # fmt: skip
+                                rehearsal=Rehearsal(at=(0.1, 0.5, 0.55), then="stop")))  # fmt: skip
     resumed = [event for event in run.events if event.kind == "resumed"]
-    assert [event.continuation.as_if for event in resumed] == ["never cut"] * 2
+    assert [event.continuation.as_if for event in resumed] == ["never cut"] * 3
     assert any(event.step % 50 for event in resumed), "no hunted step: the test shows nothing new"
     assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
+
+
+def test_run_that_rebuilds_nothing_more_is_cut_at_its_end(cluster, script):
+    path = script(script_of("nve", 60).replace("run 60", "neigh_modify delay 0 every 1000 check no\nrun 60\nrun 500"))
+    run = finish(cluster.submit(path, checkpoints=SELDOM, rehearsal=Rehearsal(at=(0.5, 1.0), then="stop")))
+    assert next((event.stage, event.step) for event in run.events if event.kind == "resumed") == (2, 60)
 
 
 def test_thermostat_that_derives_anew_is_not_called_equal_to_the_run_that_was_never_cut(cluster, script):
