@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,15 @@ def pulumi_binary() -> Path | None:
     return built if built.exists() else Path(found) if found else None
 
 
+def _analyzer(home: Path) -> Path:
+    """A folder with the plugin that loads policy packs, which a release brings along beside the engine."""
+    plugin = home / "analyzer" / "pulumi-analyzer-policy-python"
+    plugin.parent.mkdir(exist_ok=True)
+    plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u -W ignore -m pulumi.policy "$1" "$2"\n')
+    plugin.chmod(0o755)
+    return plugin.parent
+
+
 def stack_of(
     name: str, program: Callable[[], Any], state: Path, *, providers: str = "", config: dict[str, str] | None = None
 ) -> auto.Stack:
@@ -37,7 +47,7 @@ def stack_of(
     work.mkdir(exist_ok=True)
     (state / "backend").mkdir(exist_ok=True)
     environment = {
-        "PATH": f"{binary.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(binary.parent), str(_analyzer(home)), os.environ["PATH"]]),
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": f"file://{state / 'backend'}",
         "PULUMI_CONFIG_PASSPHRASE": "loopback",

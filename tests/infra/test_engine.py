@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pulumi_aws
 import pytest
 from pulumi.automation import CommandError
 
 from infra.stack import build
 from lammps_jobs.stack import StackOutputs
 from tests.cloud.account import Account
-from tests.cloud.engine import HINT, pulumi_binary, stack_of
+from tests.cloud.engine import HINT, ROOT, pulumi_binary, stack_of
 from tests.cloud.provider import serving
 from tests.infra.graph import config_of
 from tests.servers import moto
@@ -113,3 +114,22 @@ def test_what_is_wrong_is_said_by_pulumi_itself(account_type, changes, expected,
             stack.up(**QUIET)
         assert expected in str(error.value)
         assert "Traceback" not in str(error.value)
+
+
+def test_policy_pack_lets_the_stack_pass(account, tmp_path: Path):
+    with serving(account) as providers:
+        stack = stack_of("prod", with_docker, tmp_path, providers=providers, config=config_of("prod"))
+        done = stack.up(policy_packs=[str(ROOT / "policy")], **QUIET)
+        assert "lammps-jobs@v1.0.0" in done.stdout
+        assert done.summary.resource_changes["create"] > 50
+
+
+def test_policy_pack_stops_a_public_bucket_before_it_is_made(account, tmp_path: Path):
+    def program() -> None:
+        pulumi_aws.s3.Bucket("open", acl="public-read")
+
+    with serving(account) as providers:
+        stack = stack_of("dev", program, tmp_path, providers=providers, config={"aws:region": account.region})
+        with pytest.raises(CommandError, match="no-public-bucket"):
+            stack.up(policy_packs=[str(ROOT / "policy")], **QUIET)
+    assert account.made == []
