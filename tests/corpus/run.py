@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import tempfile
 from collections import Counter
@@ -60,7 +61,7 @@ def scripts_in(root: Path, folders: list[str]) -> list[Path]:
     return [path for path in found if not path.name.endswith(("~", ".gz"))]
 
 
-def table(records: list[dict[str, Any]], *, killed: bool) -> str:
+def table(records: list[dict[str, Any]], switches: str) -> str:
     """The page of grades."""
     ran = [r for r in records if r["outcome"] not in ("bare fails", "too long")]
     counts = Counter(r["outcome"] for r in ran)
@@ -69,10 +70,9 @@ def table(records: list[dict[str, Any]], *, killed: bool) -> str:
     lines = [
         "# Compatibility", "",
         "Scripts of Debian's package `lammps-examples`, unmodified, each rehearsed: cut in several places, every cut",
-        "with the process gone" + (" and once more with kill -9 after every resume" if killed else "") + ",",
+        f"with the process gone{' and once more with kill -9 after every resume' * ('--kill' in switches)},",
         "and compared with the same run not lost and with bare `lmp`. Made by",
-        f"`python -m tests.corpus.run /usr/share/lammps/examples{' --kill' if killed else ''} "
-        "--table docs/compatibility.md` on LAMMPS 22Jul2025.", "",
+        f"`python -m tests.corpus.run {switches}` on LAMMPS 22Jul2025.", "",
         f"{len(records)} scripts and rank counts; {len(records) - len(ran)} that bare LAMMPS does not run in the time "
         f"limit; {len(ran)} rehearsed: " + ", ".join(f"{counts[key]} {key}" for key in sorted(counts)) + ".",
         f"Of the {len(exact)} exact ones {never} equal bare `lmp`, which was never cut, in every output byte.", "",
@@ -117,7 +117,7 @@ def main() -> int:
     if args.out:
         args.out.write_text(json.dumps(records, indent=1))
     if args.table:
-        args.table.write_text(table(records, killed=args.kill))
+        args.table.write_text(table(records, shlex.join(sys.argv[1:])))
     bad = [record for record in records if record["outcome"] in BAD]
     print(f"{len(records)} rehearsed, {len(bad)} wrong or harmed")
     return 1 if bad else 0

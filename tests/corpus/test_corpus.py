@@ -41,5 +41,8 @@ def test_table_tells_what_was_wrong():
         "why": [],
         "differences": ["x | y"],
     }
-    assert "x \\| y" in table([record], killed=False)
-    assert "1 wrong" in table([record], killed=False)
+    page = table([record], "examples --kill")
+    assert "x \\| y" in page
+    assert "1 wrong" in page
+    assert "kill -9" in page
+    assert "kill -9" not in table([record], "examples")
