@@ -23,13 +23,15 @@ the two entries of the header (a flag and 8 bytes each) that tell when the simul
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where two files differ. `relative` is the largest relative difference of numbers there."""
+    """The first place where two files differ. `relative` is the largest relative difference of numbers there,
+    `step` the timestep of a row of thermo output."""
 
     file: str
     where: str
     left: str
     right: str
     relative: float | None = None
+    step: int | None = None
 
     def __str__(self) -> str:
         size = "" if self.relative is None else f" (relative difference {self.relative:.2g})"
@@ -105,8 +107,9 @@ def _compare_section(name: str, number: int, left: Section, right: Section) -> D
     for row, (x, y) in enumerate(zip(left.rows, right.rows, strict=False), start=1):
         a, b = ([f"{values[at]:.17g}" for at in lasting] for values in (x, y))
         if a != b:
+            step = int(x[left.columns.index("Step")]) if "Step" in left.columns else None
             return Difference(name, f"run {number}, row {row}", " ".join(a)[:SHOWN], " ".join(b)[:SHOWN],
-                              _against_columns([x[at] - y[at] for at in lasting], left, lasting))  # fmt: skip
+                              _against_columns([x[at] - y[at] for at in lasting], left, lasting), step)  # fmt: skip
     if len(left.rows) != len(right.rows):
         return Difference(name, f"run {number}", f"{len(left.rows)} rows", f"{len(right.rows)} rows")
     return None

@@ -29,6 +29,9 @@ from lammps_jobs.models import GRADES, Checkpoints, Continuation, Event, Grade, 
 AT = (0.25, 0.6, 1.0)
 ROUNDING = 1e-3
 """Largest relative difference of the first thermo row that differs, of a resume that is called faithful."""
+CHAOS = 500
+"""Timesteps after a cut from which on a first difference of any size may have grown out of rounding (a sheared
+Lennard-Jones fluid, examples/nemd: from the last bit to 7e-8 in 500 steps, to 9e-2 in 1000)."""
 STATE = "final.state"
 """Last positions and velocities in full precision, kept beside the outputs of our three sides."""
 KILLED_WITHIN_S = 1.5
@@ -224,12 +227,14 @@ def _judge(ground: _Ground, scout: Run, lost: Run) -> Rehearsed:
     stages = tuple(_refused_if(stage, unusable.get(stage.stage)) for stage in _stages(scout))
     refused = [stage for stage in stages if stage.grade == "refused"]
     grade: Verdict = "refused" if refused else continuation.grade
-    if harm or not _within(continuation.grade, differences):
+    cuts = _resumed_at(lost)
+    late = [found for d in differences if (found := _late(d, cuts))] if continuation.grade == "faithful" else []
+    if harm or not (late or _within(continuation.grade, differences)):
         grade = "different"
-    reasons = dict.fromkeys((*(r for stage in refused for r in stage.reasons), *continuation.reasons))
+    reasons = dict.fromkeys((*(r for stage in refused for r in stage.reasons), *continuation.reasons, *late))
     return Rehearsed(
         script=ground.script.name, verdict=grade, as_if=continuation.as_if, reasons=tuple(reasons), stages=stages,
-        cuts=_resumed_at(lost), harm=harm, differences=differences, seconds=ground.seconds,
+        cuts=cuts, harm=harm, differences=differences, seconds=ground.seconds,
         equals_bare=not harm and not compare(folder / "checkpointed", folder / "lost"),
     )  # fmt: skip
 
@@ -247,6 +252,15 @@ def _within(grade: Grade, differences: tuple[Difference, ...]) -> bool:
         logs = [d for d in differences if "log" in d.file]
         return all(d.relative is not None and d.relative < ROUNDING for d in logs or differences[:1])
     return True
+
+
+def _late(difference: Difference, cuts: tuple[tuple[int, int], ...]) -> str:
+    """In words, that a difference came too long after its cut to be told from rounding; "" when it did not."""
+    before = [step for _, step in cuts if difference.step is not None and step <= difference.step]
+    if not before or (difference.step or 0) - before[-1] <= CHAOS or (difference.relative or 1) < ROUNDING:
+        return ""
+    return (f"{difference.file} differs at step {difference.step} first, {(difference.step or 0) - before[-1]} steps "
+            "after the cut: too late to tell rounding from an error; rehearse with a smaller thermo")  # fmt: skip
 
 
 def _refused_if(stage: StageVerdict, why: str | None) -> StageVerdict:
@@ -338,6 +352,8 @@ def text(found: Rehearsed) -> str:
         lines += [f"    {reason}" for reason in stage.reasons]
     resumed = ", ".join(f"{step} (stage {stage})" for stage, step in found.cuts)
     lines.append(f"  lost and resumed at {resumed or 'no step: the script is too short to be cut'}")
+    told = {reason for stage in found.stages for reason in stage.reasons}
+    lines += [f"  {reason}" for reason in found.reasons if reason not in told]
     for title, differences in (("bare and checkpointed", found.harm), ("kept and lost", found.differences)):
         lines.append(f"  {title}: " + ("the same in every output" if not differences else ""))
         lines += [f"    {line}" for difference in differences for line in str(difference).splitlines()]

@@ -18,7 +18,7 @@ def death_of(engine: Engine, run: str) -> LammpsJobsError:
     lammps = [text for text in engine.said() if text.startswith("ERROR")]
     place = f"{file}:{line}: {command}" if file else "before the script's first line"
     if lammps:
-        return ScriptError(lammps[-1], where=place, then=_CORRECT)
+        return ScriptError(lammps[0], where=place, then=_CORRECT)
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return EngineDied(
         f"LAMMPS died without a word ({name}): killed, out of memory, or a crash.",

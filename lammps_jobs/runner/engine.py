@@ -119,6 +119,8 @@ class Engine:
         if self.at_boundary:  # resumed right here
             self.at_boundary = False
             return
+        if self.journal.takes_references():
+            return
         decision = self.ask("decide_at_boundary", self.stage + 1, self.step())
         if decision != "go on":
             self.where = (file, number, text)
@@ -318,11 +320,13 @@ class Engine:
         self.lmp.command(f"write_restart {folder}/restart{'' if self._in_one_file() else '.%'} noinit")
         restart_s = time.monotonic() - started
         self.flush()
+        poured = {name: int(self.lmp.extract_fix(name, 0, 0)) for name in self.journal.pours()}
         self.ranks.wait()
         if self.watch:
             self.watch.log.drop(False)
             state = {
                 "journal": self.journal.to_json(),
+                "poured": poured,
                 "position": self.position.to_json(back=boundary),
                 "where": self.where,
                 "stage": self.stage,

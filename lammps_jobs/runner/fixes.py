@@ -100,6 +100,12 @@ GROUPS: tuple[Group, ...] = (
 
 UNTESTED = Group("statistical", "how it goes on after a resume has not been tested", "", frozenset())
 RUNNING = Group("statistical", "its running average starts anew", "fix_ave_time: keyword ave", frozenset())
+STORING = Group("statistical", "it takes its values anew at the first set-up after a resume",
+                "fix_store_state: values of computes, fixes and variables; source: firstflag", frozenset())  # fmt: skip
+
+REFERRING_FIXES = frozenset({"msst", "qbmsst", "nphug", "spring/rg", "spring/chunk"})
+"""Fixes that take their reference at their first set-up, write it to a restart file whether they have one yet or
+not, and believe what they read there (source of `restart` in each): no checkpoint before that set-up."""
 
 DERIVING_FIXES: tuple[str, ...] = (
     "nvt",
@@ -129,4 +135,6 @@ def of_fix(style: str, words: list[str]) -> Group:
         return RUNNING
     if "langevin" in words[4:]:
         return _BY_NAME["langevin"]
+    if style == "store/state" and any(word[:2] in ("c_", "f_", "v_", "d_", "i_") for word in words[5:]):
+        return STORING
     return _BY_NAME.get(style, UNTESTED)

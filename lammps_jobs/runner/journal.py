@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lammps_jobs.models import GRADES, Grade
-from lammps_jobs.runner.fixes import DERIVING_FIXES, UNTESTED, of_fix
+from lammps_jobs.runner.fixes import DERIVING_FIXES, REFERRING_FIXES, UNTESTED, of_fix
 from lammps_jobs.runner.knowledge import BEFORE_BOX, COMMANDS, JOINABLE_DUMPS, RANDOM_PAIRS
 
 LISTS = ("index", "loop", "world", "universe", "uloop", "file", "atomfile")
@@ -145,10 +145,19 @@ class Journal:
         self._replace(Entry("molecule", words[1], text, words))
 
     def _region(self, words: list[str], text: str) -> None:
-        if words[2:3] == ["delete"]:
-            self._remove(lambda e: e.command == "region" and e.key == words[1])
-        else:
+        """A region may be deleted and made anew under a fix that names it: it keeps its place before that fix."""
+        old = [e for e in self.entries if e.command == "region" and e.key == words[1]]
+        self._remove(lambda e: any(e is gone for gone in old[1:]))
+        if words[2:3] != ["delete"]:
+            named = [e for e in self.entries if e.command == "variable" and f"v_{e.key}" in words]
+            self._remove(lambda e: any(e is variable for variable in named))
+            self._replace(Entry("region", words[1], text, words))
+            at = next(i for i, e in enumerate(self.entries) if e.command == "region" and e.key == words[1])
+            self.entries[at:at] = named
+        elif any(words[1] in e.words[2:] for e in self.entries):
             self._append(Entry("region", words[1], text, words))
+        else:
+            self._remove(lambda e: any(e is gone for gone in old))
 
     def _group(self, words: list[str], text: str) -> None:
         self._remove(lambda e: e.command == "group" and e.words[1] == words[1] and words[2] in ("delete", "static"))
@@ -203,6 +212,28 @@ class Journal:
     def sets_up_alike(self) -> bool:
         """Whether a new set-up at a rebuild leaves the run as it was, to the last bit."""
         return not any(_plain(entry.words[3]).startswith(DERIVING_FIXES) for entry in self.of("fix"))
+
+    def takes_references(self) -> bool:
+        """Whether a fix that is still to be set up would write a reference it has not taken yet to a restart file."""
+        return any(_plain(entry.words[3]) in REFERRING_FIXES and not entry.used for entry in self.of("fix"))
+
+    def thermo_moves_bias(self) -> bool:
+        """Whether a fix thermostats by the bias that a compute found when it was last asked, be it by the thermo
+        output: a row more or less then changes the run, in bare LAMMPS too (fix_modify temp; compute temp/cs)."""
+        plain = {"thermo_temp", *(e.words[1] for e in self.of("compute") if _plain(e.words[3]) == "temp")}
+        modified = [entry.words for entry in self.of("fix_modify") if "temp" in entry.words[2:-1]]
+        return any(words[words.index("temp", 2) + 1] not in plain for words in modified)
+
+    def pours(self) -> list[str]:
+        """IDs of fixes that pour so many particles in all, and keep their count to themselves."""
+        return [entry.words[1] for entry in self.of("fix") if _plain(entry.words[3]) == "pour"]
+
+    def has_poured(self, counts: dict[str, int]) -> None:
+        """What each fix pour has put in (molecules or atoms) need not be poured again: page `fix_pour`, argument N."""
+        for entry in self.of("fix"):
+            if entry.words[1] in counts:
+                entry.words[4] = str(max(0, int(entry.words[4]) - counts[entry.words[1]]))
+                entry.text = " ".join(entry.words)
 
     def windows(self) -> list[tuple[str, int, int, int]]:
         """Averaging fixes as (ID, Nevery, Nrepeat, Nfreq), all in timesteps but Nrepeat."""

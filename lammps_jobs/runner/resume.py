@@ -24,6 +24,7 @@ def resume(engine: Engine) -> None:
     given = engine.job["resume"]
     state = json.loads(Path(given["state"]).read_text())
     journal = Journal.from_json(state["journal"])
+    journal.has_poured(state.get("poured", {}))
     engine.recorded = set(given["outputs"])
     engine.stage = state["stage"]
     engine.at(*state["where"])

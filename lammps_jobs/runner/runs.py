@@ -143,7 +143,8 @@ class Runs:
 
     def bears_single_steps(self) -> bool:
         """Whether it may be hunted for a rebuild: single steps change nothing, a set-up there leaves no trace."""
-        return self.keeps_order() and not self.engine.journal.thermo_reads_fixes()
+        journal = self.engine.journal
+        return self.keeps_order() and not journal.thermo_reads_fixes() and not journal.thermo_moves_bias()
 
     def keeps_order(self) -> bool:
         """Whether a set-up can leave the atoms in their order. An accelerator sorts and bins in its own way."""

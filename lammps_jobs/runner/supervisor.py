@@ -289,11 +289,13 @@ class Supervisor:
         last, self._cut_at = self._cut_at, None
         if last is None or self._stopping:
             return
-        if last.stage_boundary and (resuming or not self._resumed):
+        resuming = resuming or not self._resumed
+        if last.stage_boundary and resuming:
             raise _Unusable(f"Going on from checkpoint {last.seq} failed: {text}", None, last.seq)
-        if not last.stage_boundary and last.stage == stage and step - last.step <= DOUBTFUL_STEPS:
-            raise _Unusable(f"Stage {stage} is run again from its beginning without cuts; after a cut: {text}",
-                            stage, None)  # fmt: skip
+        soon = last.stage == stage and step - last.step <= DOUBTFUL_STEPS
+        if not last.stage_boundary and (resuming or soon):
+            raise _Unusable(f"Stage {last.stage} is run again from its beginning without cuts; after a cut: {text}",
+                            last.stage, None)  # fmt: skip
 
     def _record(self, message: Message, engine: Engine) -> int | None:
         started = time.monotonic()

@@ -117,3 +117,10 @@ def test_comparison_names_the_first_place(tmp_path):
         Difference("extra", "the file itself", "here", "missing"),
         Difference("x.dat", "line 2", "0 1.0", "0 1.5", pytest.approx(1 / 3)),
     ]
+
+
+@pytest.mark.parametrize(("step", "relative", "late"), [(1400, 0.5, False), (2501, 0.5, True), (2501, 1e-9, False)])
+def test_difference_long_after_a_faithful_cut_is_no_proof_of_an_error(step, relative, late):
+    difference = Difference("log.lammps", "run 1, row 3", "", "", relative, step)
+    assert bool(module._late(difference, ((1, 1000), (1, 2000)))) == late
+    assert module._within("faithful", (difference,)) == (relative < 0.1)

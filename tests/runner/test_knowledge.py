@@ -59,6 +59,22 @@ def test_fix_that_has_just_been_made_has_no_past_to_lose(used):
     assert Journal.from_json(journal.to_json()) == journal
 
 
+@pytest.mark.parametrize(("values", "grade"), [("xu yu", "exact"), ("x c_pe", "statistical"), ("v_t", "statistical")])
+def test_stored_values_of_computes_are_taken_anew(values, grade):
+    assert of_fix("store/state", f"fix s all store/state 0 {values}".split()).grade == grade
+
+
+def test_region_made_anew_keeps_its_place_before_what_names_it():
+    journal = Journal()
+    for line in ("region r block 0 1 0 1 0 1", "region unused block 0 1 0 1 0 1", "fix w all wall/region r lj93 1 1 1",
+                 "region r delete", "region unused delete", "variable v equal step",
+                 "region r block 0 1 0 1 0 1 move v_v NULL NULL"):  # fmt: skip
+        journal.record(line.split(), line)
+    assert [(entry.command, entry.words[1]) for entry in journal.entries] == [
+        ("variable", "v"), ("region", "r"), ("fix", "w")]  # fmt: skip
+    assert "move" in journal.entries[1].text
+
+
 def test_every_group_of_fixes_says_where_it_is_from():
     assert all(group.source for group in GROUPS)
     assert all(group.why for group in GROUPS if group.grade != "exact")
