@@ -90,6 +90,9 @@ class Journal:
         if "sort" in words[:-2]:
             at = words.index("sort")
             self.sort = Sort(int(words[at + 1]), words[at + 2])
+        if "first" in words[:-1]:
+            line = ["atom_modify", "first", words[words.index("first") + 1]]
+            self._replace(Entry("atom_modify", "first", " ".join(line), line))
 
     def _clear(self, words: list[str], text: str) -> None:
         self.balanced, self.sort = False, Sort()

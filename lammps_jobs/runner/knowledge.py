@@ -53,7 +53,7 @@ COMMANDS: dict[str, Row] = {
     "dimension": Row("KEEP", "dimension"),
     "boundary": Row("RESTART", "read_restart: boundary"),
     "atom_style": Row("RESTART", "read_restart: atom style"),
-    "atom_modify": Row("RESTART", "read_restart: id, map and sort"),
+    "atom_modify": Row("RESTART", "read_restart: id, map and sort; not first (source of write_restart)"),
     "box": Row("KEEP", "box"),
     "newton": Row("KEEP", "newton"),
     "processors": Row("KEEP", "processors"),

@@ -87,3 +87,31 @@ def test_death_in_going_on_costs_the_cut_and_not_the_run(script):
     ))  # fmt: skip
     assert (found.verdict, found.harm) == ("refused", ())
     assert any("after a cut: ERROR: " in reason and "region" in reason for reason in found.reasons)
+
+
+def test_atoms_of_a_group_first(script):
+    """`atom_modify first` is not in a restart file, and `comm_modify group` is not accepted without it."""
+    solvent = """
+units       lj
+dimension   2
+atom_modify first empty
+lattice     sq 0.4
+region      box block 0 10 0 10 -0.5 0.5
+create_box  2 box
+lattice     sq 40.0
+region      plane block 0 10 0 10 -0.001 0.001
+create_atoms 1 region plane
+group       empty type 2
+mass        * 0.01
+velocity    all create 1.0 593849 loop geom
+comm_modify group empty
+neigh_modify delay 1 every 1 check no
+timestep    0.02
+fix         1 all nve
+fix         2 all enforce2d
+thermo      100
+run         1200
+"""
+    found = rehearse(script(solvent))
+    assert (found.verdict, found.harm, found.differences) == ("exact", (), ())
+    assert found.cuts
