@@ -48,7 +48,7 @@ GROUPS: tuple[Group, ...] = (
         "their pages: written to a restart file",
         """
         nvt npt nph nvt/sphere npt/sphere nph/sphere nvt/asphere npt/asphere nph/asphere nvt/body npt/body nph/body
-        nvt/eff npt/eff nph/eff nvt/sllod nvt/sllod/eff npt/cauchy nvt/uef npt/uef tgnvt/drude tgnpt/drude
+        nvt/eff npt/eff nph/eff nvt/sllod nvt/sllod/eff nvt/uef npt/uef tgnvt/drude tgnpt/drude
         adapt adapt/fep deform deform/pressure move meso/move property/atom store/state cmap amoeba/bitorsion
         amoeba/pitorsion spring/self spring/chunk spring/rg ti/spring temp/rescale temp/berendsen
         temp/csvr temp/csld nonaffine/displacement bocs nphug wall/gran wall/gran/region""",
@@ -94,7 +94,7 @@ GROUPS: tuple[Group, ...] = (
         ave/correlate ave/correlate/long ave/moments vector recenter controller tmd thermal/conductivity viscosity
         dt/reset orient/fcc orient/bcc orient/eco wall/piston flow/gauss phonon reaxff/species reax/c/species saed/vtk
         rigid/nvt rigid/npt rigid/nph rigid/nvt/small rigid/npt/small rigid/nph/small msst smd tune/kspace
-        ave/spatial ave/spatial/sphere qeq/comb pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd box/relax""",
+        ave/spatial ave/spatial/sphere qeq/comb pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd box/relax npt/cauchy""",
     ),
 )
 

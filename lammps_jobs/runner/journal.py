@@ -6,6 +6,7 @@ issuing these commands again around `read_restart`, with variables as they were 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -67,10 +68,18 @@ class Journal:
         elif row.effect == "STYLE":
             self._style(words, text)
         elif row.effect in ("KEEP", "COEFF"):
+            past = self._temperatures_of_pressure() if command == "thermo_style" else []
             self._remove(lambda entry: entry.command in row.clears)
+            self.entries += past
             key = text if row.cumulative else command
             self._remove(lambda entry: entry.command == command and entry.key == key)
             self._append(Entry(command, key, text, words))
+
+    def _temperatures_of_pressure(self) -> list[Entry]:
+        """A new thermo style forgets `thermo_modify temp`, the compute thermo_press does not (source of Thermo)."""
+        pairs = [entry.words[1:] for entry in self.of("thermo_modify") if "temp" in entry.words[1:-1]]
+        lines = [["thermo_modify", "temp", words[words.index("temp") + 1]] for words in pairs]
+        return [Entry("thermo_modify", " ".join(line), " ".join(line), line) for line in lines[-1:]]
 
     def _append(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -200,6 +209,16 @@ class Journal:
     def after_box(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.command not in BEFORE_BOX]
 
+    def new_dumps(self) -> list[Entry]:
+        """Dumps, and what modifies them, whose first frame is still to come, at the stage ahead."""
+        names = {entry.words[1] for entry in self.of("dump") if not entry.used}
+        return [entry for entry in self.entries if entry.command in ("dump", "dump_modify") and entry.words[1] in names]
+
+    def new_averages(self) -> frozenset[str]:
+        """Files of averaging fixes that have not run yet: what they write at a first set-up, they write once only."""
+        fixes = [e.words for e in self.of("fix") if not e.used and e.words[3] in AVERAGES and "file" in e.words[:-1]]
+        return frozenset(os.path.normpath(words[words.index("file") + 1]) for words in fixes)
+
     def thermo_every(self) -> int | None:
         """Stride of the thermo output in timesteps; 0 when there is none, None when a variable rules it."""
         entries = self.of("thermo")
@@ -253,9 +272,10 @@ class Journal:
         return self.balanced or any(entry.words[3] == "balance" for entry in self.of("fix"))
 
     def writes_at_setup(self) -> bool:
-        """Whether a set-up may write to a file that stays open: then it must be done once before it counts."""
+        """Whether a set-up may write again what a stage has written: then it must be done once before it counts."""
         writers = ("ave/", "print", "reaxff/", "reax/c/")
-        return bool(self.of("dump")) or any(_plain(entry.words[3]).startswith(writers) for entry in self.of("fix"))
+        used = [entry for entry in self.entries if entry.used]
+        return any(e.command == "dump" or (e.command == "fix" and _plain(e.words[3]).startswith(writers)) for e in used)
 
     def rewritten(self) -> frozenset[str]:
         """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""

@@ -153,6 +153,9 @@ BEFORE_BOX: frozenset[str] = frozenset(
 RANDOM_PAIRS: tuple[str, ...] = ("dpd", "edpd", "mdpd", "sdpd", "tdpd", "lubricate", "brownian", "granular", "gran/")
 """Pair styles whose force uses a random stream or the velocities of the moment (their pages say so)."""
 
+UNRESTORED_STYLES: frozenset[str] = frozenset({"eff/cut"})
+"""Styles that leave some of their settings out of the restart file (source): they are issued again after it."""
+
 JOINABLE_DUMPS: frozenset[str] = frozenset({"atom", "custom", "xyz", "extxyz", "local", "yaml", "grid", "xtc", "dcd"})
 """Dump styles whose file is a sequence of frames (dcd: after a header, lammps_jobs/dcd.py); any style is fine
 with one file per frame."""

@@ -44,9 +44,9 @@ class Outputs:
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
 
-    def forget_new_bytes(self) -> None:
-        """Take what lies there now as recorded: a resumed attempt's repeated headers and frames."""
-        for name in self._walk():
+    def forget_new_bytes(self, new: frozenset[str] = frozenset()) -> None:
+        """Take what lies there now as recorded: a resumed attempt's repeated headers and frames; not `new` files."""
+        for name in set(self._walk()) - new:
             self._recorded[name] = _sample(self._path(name))
 
     def know(self, name: str) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from lammps_jobs.runner import box
 from lammps_jobs.runner.checks import check
 from lammps_jobs.runner.journal import Entry, Journal
-from lammps_jobs.runner.runs import set_up_again
+from lammps_jobs.runner.knowledge import UNRESTORED_STYLES
+from lammps_jobs.runner.runs import forget_new_bytes, set_up_again
 from lammps_jobs.runner.script import Position, RunCommand
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ def resume(engine: Engine) -> None:
         engine.lmp.command(margins)
     engine.lmp.flush_buffers()
     restored = engine.ask("restored_styles", since)
-    for entry in journal.after_box():
-        if not (entry.command.endswith("_style") and entry.command.removesuffix("_style") in restored):
+    later = journal.new_dumps()
+    for entry in (entry for entry in journal.after_box() if entry not in later):
+        restorable = entry.command.endswith("_style") and entry.words[1] not in UNRESTORED_STYLES
+        if not (restorable and entry.command.removesuffix("_style") in restored):
             _again(engine, entry)
     engine.journal = journal
     engine.position = Position.from_json(engine.folder, state["position"])
@@ -53,9 +56,13 @@ def resume(engine: Engine) -> None:
     engine.at_boundary = command is None
     engine.unchecked_since = since
     engine.is_sorted = state["is_sorted"]
+    forget_new_bytes(engine)  # of files that the commands above opened
     set_up_again(engine, command)
     if engine.ran:
         check(engine)
+    for entry in later:
+        _again(engine, entry)
+    forget_new_bytes(engine, journal.new_averages())
     if engine.watch:
         engine.watch.log.echoes = state["echoes"]
         engine.watch.log.drop(False)

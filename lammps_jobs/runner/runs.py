@@ -159,6 +159,7 @@ def set_up_again(engine: Engine, command: RunCommand | None) -> None:
     first frame, write that frame here, whatever the step.
     """
     once = [entry.words[1] for entry in engine.journal.of("dump_modify") if "units yes" in " ".join(entry.words)]
+    once = [dump for dump in once if engine.lmp.has_id("dump", dump)]
     for dump in once:
         engine.lmp.command(f"dump_modify {dump} first yes")
     if command:
@@ -172,7 +173,12 @@ def set_up_again(engine: Engine, command: RunCommand | None) -> None:
         engine.ran = True
     for dump in once:
         engine.lmp.command(f"dump_modify {dump} first no")
+    forget_new_bytes(engine, engine.journal.new_averages())
+
+
+def forget_new_bytes(engine: Engine, new: frozenset[str] = frozenset()) -> None:
+    """Leave out what LAMMPS wrote in going on, but for files that are `new`."""
     engine.flush()
     engine.ranks.wait()
     if engine.watch:
-        engine.watch.outputs.forget_new_bytes()
+        engine.watch.outputs.forget_new_bytes(new)

@@ -115,3 +115,14 @@ run         1200
     found = rehearse(script(solvent))
     assert (found.verdict, found.harm, found.differences) == ("exact", (), ())
     assert found.cuts
+
+
+def test_writers_made_between_two_stages_begin_with_the_frame_of_the_boundary(script):
+    text = START + (
+        "fix 1 all nve\nthermo 100\ndump 0 all custom 100 old.lammpstrj id x y z\nrun 1000\n"
+        "dump 1 all custom 500 new.lammpstrj id x y z\ndump_modify 1 sort id\ndump 2 all xtc 100 new.xtc\n"
+        "fix a all ave/time 1 1 100 c_thermo_temp file a.txt\nfix p all print 100 '$(step)' file p.txt\nrun 1500\n"
+    )
+    found = rehearse(script(text))
+    assert (found.verdict, found.harm, found.differences) == ("exact", (), ())
+    assert (2, 1000) in found.cuts

@@ -115,3 +115,10 @@ def test_unknown_fix_is_never_called_exact():
 def test_keywords_change_the_grade(line, grade):
     words = line.split()
     assert of_fix(words[3], words).grade == grade
+
+
+def test_new_thermo_style_forgets_the_temperature_that_its_pressure_keeps():
+    journal = Journal()
+    for line in ("thermo_modify temp t lost ignore", "thermo_style custom step press"):
+        journal.record(line.split(), line)
+    assert [entry.text for entry in journal.entries] == ["thermo_modify temp t", "thermo_style custom step press"]
