@@ -119,7 +119,7 @@ class Engine:
         if self.at_boundary:  # resumed right here
             self.at_boundary = False
             return
-        if self.journal.takes_references():
+        if self.journal.is_half_made():
             return
         decision = self.ask("decide_at_boundary", self.stage + 1, self.step())
         if decision != "go on":

@@ -235,9 +235,13 @@ class Journal:
         """Whether a new set-up at a rebuild leaves the run as it was, to the last bit."""
         return not any(_plain(entry.words[3]).startswith(DERIVING_FIXES) for entry in self.of("fix"))
 
-    def takes_references(self) -> bool:
-        """Whether a fix that is still to be set up would write a reference it has not taken yet to a restart file."""
-        return any(_plain(entry.words[3]) in REFERRING_FIXES and not entry.used for entry in self.of("fix"))
+    def is_half_made(self) -> bool:
+        """Whether a fix would write to a restart file what it finds at the set-up of the stage to come only: its
+        reference, or a region that was made anew under it (until then it holds on to the one that is gone)."""
+        fixes = self.of("fix")
+        regions = {entry.words[1] for entry in self.of("region") if not entry.used}
+        remade = any(entry.used and regions & set(entry.words[4:]) for entry in fixes)
+        return remade or any(_plain(entry.words[3]) in REFERRING_FIXES and not entry.used for entry in fixes)
 
     def thermo_moves_bias(self) -> bool:
         """Whether a fix thermostats by the bias that a compute found when it was last asked, be it by the thermo

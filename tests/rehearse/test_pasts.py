@@ -72,6 +72,7 @@ def test_region_made_anew_under_its_wall_and_particles_poured_so_far(script, tmp
     found = rehearse(script(POUR), keep=tmp_path / "sides")
     assert (found.verdict, found.harm) == ("statistical", ())
     assert {stage for stage, _ in found.cuts} == {1, 2}
+    assert 1500 not in found.stages[1].steps  # there the wall still holds the region that is gone
     for side in ("kept", "lost"):
         lines = (tmp_path / "sides" / side / "final.state").read_text().splitlines()
         assert int(lines[3]) == 60
