@@ -317,6 +317,9 @@ class Journal:
                 reasons.append(f"dump {entry.words[1]} ({entry.words[3]}) cannot be joined from pieces")
             if entry.words[5].endswith((".gz", ".zst", ".bz2", ".xz")) and "*" not in entry.words[5]:
                 reasons.append(f"dump {entry.words[1]} writes one compressed file; write one a frame (*) instead")
+        for entry in self.of("fix"):
+            if _plain(entry.words[3]) in ("nvt/uef", "npt/uef"):
+                reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) reduces its box anew whenever a run begins")
         for entry in self.of("dump_modify"):
             if "maxfiles" in entry.words:
                 reasons.append(
