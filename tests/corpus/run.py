@@ -45,7 +45,8 @@ def one(script: Path, args: argparse.Namespace, ranks: int) -> dict[str, Any]:
             return {**record, "outcome": "too long", "why": []}
         except LammpsJobsError as error:
             if "side" not in error.what:
-                return {**record, "outcome": "harmed", "why": [str(error)[:400]]}
+                outcome = "bare fails" if "not there" in error.what else "harmed"
+                return {**record, "outcome": outcome, "why": [str(error)[:400]]}
             outcome = "refused" if "'lost'" in error.what and "code 13" in error.what else "harmed"
             return {**record, "outcome": outcome, "why": [str(error)[:400]]}
     outcome = "harmed" if found.harm else "wrong" if found.verdict == "different" else found.verdict
