@@ -24,16 +24,16 @@ demo: $(READY) ## run the polymer, take its machine away, resume, compare, write
 	$(BIN)/python examples/demo.py
 
 cloud-demo: $(READY) ## the same on the stack, emulated here: containers, reclaimed twice (as root, with podman)
-	$(BIN)/python -W ignore -m tests.cloud.demo
+	$(BIN)/python -W ignore -m tools.cloud_demo
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 preview: $(READY) ## print what `pulumi up` would make, without AWS: make preview STACK=dev|prod [WRITE=1]
-	$(BIN)/python -W ignore -m tests.infra.preview $(or $(STACK),dev) $(if $(WRITE),--write)
+	$(BIN)/python -W ignore -m tools.preview $(or $(STACK),dev) $(if $(WRITE),--write)
 
 engine: ## build the Pulumi engine (needs Go; about 6 minutes, once), for previews and tests
-	@test -x $(ENGINE)/bin/pulumi || { cd tests/engine && CGO_ENABLED=0 go build -trimpath -tags osusergo,grpcnotrace \
+	@test -x $(ENGINE)/bin/pulumi || { cd emulator/engine && CGO_ENABLED=0 go build -trimpath -tags osusergo,grpcnotrace \
 	  -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$(PULUMI)" \
 	  -o $(ENGINE)/bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; }
 
@@ -50,6 +50,7 @@ lint: $(READY) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .

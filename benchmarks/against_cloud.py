@@ -21,16 +21,16 @@ from pathlib import Path
 import boto3
 
 import lammps_jobs
+from emulator import graph
+from emulator.batch import Cloud
+from emulator.containers import HINT, IMAGE, ROOT, Podman, can_run_containers
+from emulator.journeys import checkpointed, job_of, until
+from emulator.stack import deployed
 from lammps_jobs import Checkpoints
-from lammps_jobs.objects import open_root
-from lammps_jobs.store import RunStore
-from tests.cloud.batch import Cloud
+from lammps_jobs.record.object_store import open_root
+from lammps_jobs.record.run_record import RunRecord
 from tests.cloud.conftest import NoContainers
-from tests.cloud.containers import HINT, IMAGE, ROOT, Podman, can_run_containers
-from tests.cloud.journeys import checkpointed, job_of, until
-from tests.cloud.stack import deployed
 from tests.conftest import script_of
-from tests.infra import graph
 
 MIB = 2**20
 COLUMNS = ("what", "lammps-jobs", "bare tool", "ratio", "goal")
@@ -95,10 +95,10 @@ def moving(size_mib: int, s5cmd: Path, turns: int) -> None:
             for _ in range(size_mib):
                 out.write(os.urandom(MIB))
         for turn in range(turns):
-            record = RunStore(root, f"turn-{turn}")
+            record = RunRecord(root, f"turn-{turn}")
             blob = None
 
-            def put(record: RunStore = record) -> None:
+            def put(record: RunRecord = record) -> None:
                 nonlocal blob
                 blob = record.put_file(file)
 
@@ -144,7 +144,7 @@ def containers(podman: Podman, script: Path) -> None:
 
 def planning() -> None:
     for stack in ("dev", "prod"):
-        command = [sys.executable, "-W", "ignore", "-m", "tests.infra.preview", stack]
+        command = [sys.executable, "-W", "ignore", "-m", "tools.preview", stack]
         took = timed(lambda command=command: subprocess.run(command, check=True, capture_output=True, cwd=ROOT))  # type: ignore[misc]
         own = timed(lambda stack=stack: graph.run(graph.config_of(stack), stack))  # type: ignore[misc]
         row(

@@ -90,7 +90,7 @@ class Bench:
         row("peak memory of the supervisor", f"{peak.megabytes:.0f} MB", "-", "-", "150 MB")
         return run
 
-    def _production_cuts(self, run: Run) -> list[lammps_jobs.models.Checkpoint]:
+    def _production_cuts(self, run: Run) -> list[lammps_jobs.record.documents.Checkpoint]:
         found = (run.record.checkpoint(seq) for seq in run.record.checkpoint_seqs())
         return [cut for cut in found if cut and not cut.stage_boundary]
 

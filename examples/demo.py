@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import lammps_jobs
-from lammps_jobs.report import write
+from lammps_jobs.report.page import write
 
 sys.path.insert(0, str(Path(__file__).parent / "polymer"))
 from generate import write_melt
@@ -49,13 +49,13 @@ def main() -> int:
 
     kept = cluster.submit(
         script, name="polymer-kept", resources=resources,
-        rehearsal=lammps_jobs.Rehearsal(cut_at=resumed_at(run), then="set up again"),
+        cut_plan=lammps_jobs.CutPlan(cut_at=resumed_at(run), then="set up again"),
     )  # fmt: skip
     kept_state = kept.wait(300)
     same = state.state == kept_state.state == "finished" and compare(run, kept, args.out)
     page = write(run, args.out / "report.html")
     verdict = "the same, bit for bit" if same else "DIFFERENT"
-    print(f"The run that lost its machine and the one that did not are {verdict} ({state.continuation.grade}).")
+    print(f"The run that lost its machine and the one that did not are {verdict} ({state.fidelity.grade}).")
     print(f"Report: {page.resolve()}")
     return 0 if same else 1
 

@@ -13,7 +13,7 @@ from infra.base import Component, Context
 from infra.config import Pool
 from infra.images import Images
 from infra.storage import Storage
-from lammps_jobs.stack import parameter_name
+from lammps_jobs.backends.aws_batch.contract import parameter_name
 
 
 class Identity(Component):

@@ -20,7 +20,7 @@ from infra.images import Images
 from infra.network import Network
 from infra.observability import Logs, Observability
 from infra.storage import Storage
-from lammps_jobs.stack import OUTPUTS_FORMAT, StackOutputs, parameter_name
+from lammps_jobs.backends.aws_batch.contract import OUTPUTS_FORMAT, StackOutputs, parameter_name
 
 
 def docker_answers() -> bool:
@@ -153,7 +153,9 @@ class Outputs(Component):
             "researcher_policy": identity.researcher.arn,
         }
         if set(values) != set(StackOutputs.model_fields):
-            raise AssertionError("The program's outputs are not those of lammps_jobs.stack.StackOutputs")
+            raise AssertionError(
+                "The program's outputs are not those of lammps_jobs.backends.aws_batch.contract.StackOutputs"
+            )
         aws.ssm.Parameter(
             "outputs",
             name=parameter_name(context.stack),

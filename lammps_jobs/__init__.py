@@ -14,35 +14,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lammps_jobs.cluster import Cluster, Run, RunState, connect
+    from lammps_jobs.api.cluster import Cluster, Run, RunStatus, connect
     from lammps_jobs.errors import LammpsJobsError
-    from lammps_jobs.models import Checkpoints, Progress, Rehearsal, Resources, RunSpec
+    from lammps_jobs.record.documents import Checkpoints, CutPlan, Progress, Resources, RunSpec
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Cluster": "cluster",
-    "Run": "cluster",
-    "RunState": "cluster",
-    "connect": "cluster",
+    "Cluster": "api.cluster",
+    "Run": "api.cluster",
+    "RunStatus": "api.cluster",
+    "connect": "api.cluster",
     "LammpsJobsError": "errors",
-    "Checkpoints": "models",
-    "Progress": "models",
-    "Rehearsal": "models",
-    "Resources": "models",
-    "RunSpec": "models",
+    "Checkpoints": "record.documents",
+    "Progress": "record.documents",
+    "CutPlan": "record.documents",
+    "Resources": "record.documents",
+    "RunSpec": "record.documents",
 }
 
 __all__ = [
     "Checkpoints",
     "Cluster",
+    "CutPlan",
     "LammpsJobsError",
     "Progress",
-    "Rehearsal",
     "Resources",
     "Run",
     "RunSpec",
-    "RunState",
+    "RunStatus",
     "connect",
 ]
 

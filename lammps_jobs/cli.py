@@ -17,9 +17,9 @@ from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, UNWELL, LammpsJo
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from lammps_jobs.cluster import Cluster, Run, RunState
+    from lammps_jobs.api.cluster import Cluster, Run, RunStatus
     from lammps_jobs.doctor import Finding
-    from lammps_jobs.models import Resources
+    from lammps_jobs.record.documents import Resources
 
 M = TypeVar("M", bound="BaseModel")
 
@@ -77,7 +77,7 @@ def commands(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _cluster() -> Cluster:
-    from lammps_jobs.cluster import connect
+    from lammps_jobs.api.cluster import connect
 
     given = click.get_current_context().find_root().params
     return connect(given["stack"], store=given["store"], pool=given["pool"], region=given["region"])
@@ -91,8 +91,8 @@ def _show(plain: str, **document: Any) -> None:
     click.echo(json.dumps(document, default=str) if _is_json() else plain)
 
 
-def _state_document(state: RunState) -> dict[str, Any]:
-    return {**dataclasses.asdict(state), "continuation": state.continuation.model_dump()}
+def _state_document(state: RunStatus) -> dict[str, Any]:
+    return {**dataclasses.asdict(state), "fidelity": state.fidelity.model_dump()}
 
 
 def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -124,7 +124,7 @@ def _submit(
     script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int | None,
     threads: int, accelerator: str, every: float, keep: int, grace: float,
 ) -> Run:  # fmt: skip
-    from lammps_jobs.models import Checkpoints
+    from lammps_jobs.record.documents import Checkpoints
 
     return _cluster().submit(
         script, name=name, variables=_variables(variables), inputs=inputs,
@@ -134,7 +134,7 @@ def _submit(
 
 
 def _resources(ranks: int | None, threads: int = 1, accelerator: str = "auto") -> Resources:
-    from lammps_jobs.models import Resources
+    from lammps_jobs.record.documents import Resources
 
     return _checked(Resources, ranks=ranks, threads=threads, accelerator=accelerator)
 
@@ -144,7 +144,7 @@ def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         key, equal, value = pair.partition("=")
         if not equal:
-            raise UsageError(f"--var {pair} has no value.", then="Write --var NAME=VALUE")
+            raise UsageError(f"--var {pair} has no value.", remedy="Write --var NAME=VALUE")
         given[key] = value
     return given
 
@@ -181,7 +181,7 @@ def submit(**options: Any) -> None:
 @commands.command(name="list")
 def list_runs() -> None:
     """All runs in the store."""
-    states = _cluster().states()
+    states = _cluster().statuses()
     if _is_json():
         click.echo(json.dumps([_state_document(state) for state in states]))
         return
@@ -191,7 +191,7 @@ def list_runs() -> None:
     table = Table("run", "state", "attempt", "step", "checkpoint at", "resumes")
     for state in states:
         at = "" if state.checkpoint_step is None else str(state.checkpoint_step)
-        grade = state.continuation.grade if state.attempt > 1 else ""
+        grade = state.fidelity.grade if state.attempt > 1 else ""
         table.add_row(state.name, state.state, str(state.attempt), str(state.step), at, grade)
     Console().print(table if states else "No runs yet: lammps-jobs run SCRIPT")
 
@@ -224,7 +224,7 @@ def logs(name: str, follow: bool, raw: bool) -> None:
         return
     printed = 0
 
-    def show(_: RunState) -> None:
+    def show(_: RunStatus) -> None:
         nonlocal printed
         text = run.logs()
         click.echo(text[printed:], nl=False)
@@ -280,7 +280,7 @@ def download(name: str, folder: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; NAME.html by default.")
 def report(name: str, out: Path | None) -> None:
     """Write a page about the run NAME: plots, timeline, how each resume went."""
-    from lammps_jobs.report import write
+    from lammps_jobs.report.page import write
 
     path = write(_cluster().run(name), out or Path(f"{name}.html"))
     _show(f"Open {path.resolve()}", name=name, file=str(path.resolve()))
@@ -297,8 +297,8 @@ def shell(name: str, only_print: bool) -> None:
     import shlex
     import shutil
 
+    from lammps_jobs.backends.aws_batch.shell import PROGRAMS
     from lammps_jobs.errors import NotInstalled
-    from lammps_jobs.shell import PROGRAMS
 
     command = _cluster().run(name).shell()
     if only_print or _is_json():
@@ -306,7 +306,7 @@ def shell(name: str, only_print: bool) -> None:
         return
     if not shutil.which(command[0]):
         raise NotInstalled(
-            f"{command[0]} is not on this machine.", where=shlex.join(command), then=PROGRAMS[command[0]]
+            f"{command[0]} is not on this machine.", where=shlex.join(command), remedy=PROGRAMS[command[0]]
         )
     os.execvp(command[0], command)
 
@@ -316,7 +316,7 @@ def shell(name: str, only_print: bool) -> None:
 def doctor(stack: str) -> None:
     """Can runs run here - and on STACK? Each check, and the remedy where one fails."""
     from lammps_jobs import doctor as checks
-    from lammps_jobs.cluster import default_store
+    from lammps_jobs.api.cluster import default_store
 
     given = click.get_current_context().find_root().params
     stack = stack or ("" if given["stack"] == "local" else given["stack"])
@@ -359,17 +359,21 @@ def rehearse(
 
     Runs it four times: plainly, with checkpoints, cut and lost, cut and kept; compares every output.
     """
-    from lammps_jobs import rehearse as rehearsal
+    from lammps_jobs.rehearsal import rehearse
+    from lammps_jobs.report.page import write
 
     try:
-        found = rehearsal.rehearse(
+        found = rehearse.rehearse(
             script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks),
-            at=at or rehearsal.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep, page=page,
+            at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
+            report=(lambda run, found: write(run, page, found)) if page else None,
             tell=lambda side: click.echo(f"  {side} ...", err=True),
         )  # fmt: skip
     except TimeoutError as error:
-        raise LammpsJobsError(str(error), then="Give it more time with --limit, or less to do with --steps.") from None
-    _show(rehearsal.text(found), **dataclasses.asdict(found))
+        raise LammpsJobsError(
+            str(error), remedy="Give it more time with --limit, or less to do with --steps."
+        ) from None
+    _show(rehearse.text(found), **dataclasses.asdict(found))
     click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(found.verdict, 0))
 
 
@@ -387,7 +391,7 @@ def _follow(run: Run) -> None:
     click.get_current_context().exit(EXIT_OF.get(state.state, state.exit_code or 1))
 
 
-def _live(run: Run) -> RunState:
+def _live(run: Run) -> RunStatus:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -395,7 +399,7 @@ def _live(run: Run) -> RunState:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(run.name, total=None, words="starting")
 
-        def show(state: RunState) -> None:
+        def show(state: RunStatus) -> None:
             now = run.progress
             if now and now.target:
                 bar.update(task, total=now.target, completed=now.step, words=_progress_text(run))
@@ -404,32 +408,31 @@ def _live(run: Run) -> RunState:
 
 
 def _progress_text(run: Run) -> str:
-    from lammps_jobs.speed import rate_text
 
     now = run.progress
     if now is None:
         return "starting"
-    words = [f"step {now.step}/{now.target}", rate_text(now), f"attempt {now.attempt}"]
+    words = [f"step {now.step}/{now.target}", now.rate, f"attempt {now.attempt}"]
     if now.last_checkpoint_step is not None:
         words.append(f"checkpoint at {now.last_checkpoint_step}")
     return "  ".join(word for word in words if word)
 
 
-def _state_text(state: RunState) -> str:
+def _state_text(state: RunStatus) -> str:
     lines = [f"{state.name}: {state.state}, step {state.step}, attempt {state.attempt}"]
     if state.checkpoint is not None and state.state != "finished":
         lines.append(f"newest checkpoint: {state.checkpoint} at step {state.checkpoint_step}")
     if state.attempt > 1:
-        grade = state.continuation
+        grade = state.fidelity
         as_if = f", as if {grade.as_if}" if grade.grade == "exact" else ""
         lines.append(f"resumes: {grade.grade}{as_if}" + "".join(f"\n  {reason}" for reason in grade.reasons))
-    lines += [text for text in (state.reason, state.where, state.then) if text]
+    lines += [text for text in (state.reason, state.where, state.remedy) if text]
     after = {
         "finished": f"lammps-jobs download {state.name} FOLDER; lammps-jobs report {state.name}",
         "interrupted": f"lammps-jobs resume {state.name}",
         "lost": f"lammps-jobs resume {state.name}",
     }
-    if state.state in after and not state.then:
+    if state.state in after and not state.remedy:
         lines.append(f"next: {after[state.state]}")
     return "\n".join(lines)
 

@@ -14,11 +14,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.aws import client, explained
+from lammps_jobs.backends.aws_batch.client import client, explained
+from lammps_jobs.backends.aws_batch.contract import PoolOutputs, StackOutputs, load
+from lammps_jobs.backends.aws_batch.pending import BY_UP
 from lammps_jobs.errors import CannotStart, CloudError, LammpsJobsError, NotInstalled, StackError, StoreError
-from lammps_jobs.models import now
-from lammps_jobs.stack import PoolOutputs, StackOutputs, load
-from lammps_jobs.waiting import BY_UP
+from lammps_jobs.record.documents import now
 
 SKEW_S = 300.0
 """Clock difference from which on AWS refuses signed requests (Signature Version 4: five minutes)."""
@@ -41,7 +41,7 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, True, look())
     except LammpsJobsError as error:
-        return Finding(what, False, " ".join(part for part in (error.what, error.where) if part), error.then)
+        return Finding(what, False, " ".join(part for part in (error.what, error.where) if part), error.remedy)
 
 
 # -- this machine --------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def _tried(what: str, look: Callable[[], str]) -> Finding:
 def machine(store: str) -> Iterator[Finding]:
     """LAMMPS, MPI and the store of the local backend."""
     yield _tried("LAMMPS", _lammps)
-    from lammps_jobs.runner.process import mpirun
+    from lammps_jobs.supervisor.engine_process import mpirun
 
     yield _tried("MPI", mpirun)
     yield _tried("store", lambda: _store(store))
@@ -58,18 +58,18 @@ def machine(store: str) -> Iterator[Finding]:
 
 def _lammps() -> str:
     """LAMMPS is loaded in a process of its own, since a broken one may take its process with it."""
-    command = [sys.executable, "-m", "lammps_jobs.runner.attempt", "--check"]
+    command = [sys.executable, "-m", "lammps_jobs.engine", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise NotInstalled(last, then='pip install "lammps-jobs[local]"')
+        raise NotInstalled(last, remedy='pip install "lammps-jobs[local]"')
     return done.stdout.strip()
 
 
 def _store(url: str) -> str:
     if "://" in url:
-        from lammps_jobs.objects import open_root
-        from lammps_jobs.store import run_names
+        from lammps_jobs.record.object_store import open_root
+        from lammps_jobs.record.run_record import run_names
 
         return f"{url}, {len(run_names(open_root(url)))} runs"
     folder = Path(url).expanduser()
@@ -77,7 +77,7 @@ def _store(url: str) -> str:
     free = shutil.disk_usage(there).free / 2**30
     if free < LEAST_FREE_GIB:
         raise StoreError(
-            f"Only {free:.1f} GiB are free.", where=str(folder), then="Free some space, or name a --store."
+            f"Only {free:.1f} GiB are free.", where=str(folder), remedy="Free some space, or name a --store."
         )
     return f"{folder}, {free:.0f} GiB free"
 
@@ -90,7 +90,7 @@ def stack(name: str, region: str | None = None) -> Iterator[Finding]:
     try:
         outputs = load(name, region)
     except LammpsJobsError as error:
-        yield Finding("stack outputs", False, " ".join(filter(None, (error.what, error.where))), error.then)
+        yield Finding("stack outputs", False, " ".join(filter(None, (error.what, error.where))), error.remedy)
         return
     yield Finding("stack outputs", True, f"{outputs.stack} in {outputs.region}, {len(outputs.pools)} pools")
     checks = _Stack(outputs)
@@ -133,14 +133,14 @@ class _Stack:
         who, _ = self._identity
         if who["Account"] != self.outputs.account:
             raise CloudError(f"You are logged in to account {who['Account']}; the stack is in {self.outputs.account}.",
-                             then="Set AWS_PROFILE to one of the stack's account.")  # fmt: skip
+                             remedy="Set AWS_PROFILE to one of the stack's account.")  # fmt: skip
         return str(who["Arn"])
 
     def clock(self) -> str:
         _, ahead = self._identity
         if abs(ahead) > SKEW_S:
             raise CloudError(f"This machine's clock is {ahead:+.0f} s off: AWS refuses what it signs.",
-                             then="Set the clock (timedatectl set-ntp true).")  # fmt: skip
+                             remedy="Set the clock (timedatectl set-ntp true).")  # fmt: skip
         return f"{ahead:+.0f} s"
 
     def reading(self) -> str:
@@ -176,7 +176,7 @@ class _Stack:
         with explained(pool.queue):
             found = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
         if not found:
-            raise StackError("The job queue does not exist.", where=pool.queue, then=BY_UP)
+            raise StackError("The job queue does not exist.", where=pool.queue, remedy=BY_UP)
         return _working("job queue", found[0], pool.queue)
 
     def environments(self, pool: PoolOutputs) -> str:
@@ -185,7 +185,7 @@ class _Stack:
                 "computeEnvironments"
             ]
         if len(found) < len(pool.environments):
-            raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), then=BY_UP)
+            raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), remedy=BY_UP)
         for one in found:
             _working("compute environment", one, one["computeEnvironmentArn"])
         return f"{len(found)} compute environment{'s'[: len(found) > 1]}, enabled and valid"
@@ -194,7 +194,7 @@ class _Stack:
         with explained(pool.definition):
             found = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])["jobDefinitions"]
         if not found or found[0]["status"] != "ACTIVE":
-            raise CannotStart("The job definition is not active any more.", where=pool.definition, then=BY_UP)
+            raise CannotStart("The job definition is not active any more.", where=pool.definition, remedy=BY_UP)
         return f"revision {found[0]['revision']}"
 
     def submitting(self, pool: PoolOutputs) -> str:
@@ -222,13 +222,13 @@ class _Stack:
                 )["imageDetails"][0]
         except CloudError as error:
             if "NotFound" in error.what:
-                raise CannotStart("The image is not in its repository.", where=pool.image, then=BY_UP) from None
+                raise CannotStart("The image is not in its repository.", where=pool.image, remedy=BY_UP) from None
             raise
         return f"{digest[:19]}, {found.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
 
     def quota(self, pool: PoolOutputs) -> str:
         if not pool.quotas:
-            raise StackError("The stack's outputs do not say which quotas count.", then="pulumi up with this version")
+            raise StackError("The stack's outputs do not say which quotas count.", remedy="pulumi up with this version")
         ask = self._client("service-quotas").get_service_quota
         with explained("Service Quotas"):
             allowed = {code: ask(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"] for code in pool.quotas}
@@ -236,7 +236,7 @@ class _Stack:
         if least < pool.vcpus:
             raise CannotStart(
                 f"EC2 allows {least:g} vCPUs; one job needs {pool.vcpus}.", where=", ".join(allowed),
-                then="Ask AWS for more (Service Quotas), or set quotas.request in the stack's config.",
+                remedy="Ask AWS for more (Service Quotas), or set quotas.request in the stack's config.",
             )  # fmt: skip
         used = f"{least:g} vCPUs of {pool.max_vcpus} that the pool may use"
         return used if least < pool.max_vcpus else f"{least:g} vCPUs, enough for all {pool.max_vcpus}"
@@ -244,8 +244,8 @@ class _Stack:
 
 def _working(kind: str, found: dict[str, Any], where: str) -> str:
     if found["state"] != "ENABLED":
-        raise CannotStart(f"The {kind} is disabled.", where=where, then=BY_UP)
+        raise CannotStart(f"The {kind} is disabled.", where=where, remedy=BY_UP)
     if found["status"] != "VALID":
         said = found.get("statusReason", "")
-        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, then=BY_UP)
+        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, remedy=BY_UP)
     return "enabled and valid"

@@ -12,9 +12,9 @@ class LammpsJobsError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", then: str = "") -> None:
-        self.what, self.where, self.then = what, where, then
-        super().__init__("\n".join(part for part in (what, where, then) if part))
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        super().__init__("\n".join(part for part in (what, where, remedy) if part))
 
 
 class UsageError(LammpsJobsError):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import lammps_jobs
-from lammps_jobs.cluster import Cluster, Run
-from tests.servers import moto
+from emulator.servers import moto
+from lammps_jobs.api.cluster import Cluster, Run
 
 WAIT_S = 120
 
@@ -154,7 +154,7 @@ def finish(run: Run) -> Run:
 
 def assert_same(left: dict[str, bytes], right: dict[str, bytes]) -> None:
     """Equal files; of logs, equal thermo rows (times and speeds differ by nature)."""
-    from lammps_jobs.thermo import sections
+    from lammps_jobs.formats.thermo import sections
 
     assert left.keys() == right.keys()
     for name, content in left.items():

@@ -44,7 +44,7 @@ def test_a_run_from_the_first_command_to_the_report(call, script, tmp_path):
     assert state["checkpoint_step"] > 0
     call("resume", "melt", "--no-follow")
     said = document(call("--json", "interrupt", "melt"))
-    assert (said["attempt"], said["continuation"]["grade"]) == (2, "exact")
+    assert (said["attempt"], said["fidelity"]["grade"]) == (2, "exact")
     assert "Step" in call("logs", "melt")
     assert "LAMMPS" in call("logs", "--raw", "melt")
     files = document(call("--json", "download", "melt", tmp_path / "got"))["files"]

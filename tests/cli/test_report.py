@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs import Rehearsal
-from lammps_jobs.report import write
+from lammps_jobs import CutPlan
+from lammps_jobs.report.page import write
 from tests.conftest import finish, script_of
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -20,7 +20,7 @@ needs_browser = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get 
 
 @pytest.fixture
 def page(cluster, script, tmp_path) -> Path:
-    run = finish(cluster.submit(script(script_of("langevin")), rehearsal=Rehearsal(cut_at=((1, 500),), then="stop")))
+    run = finish(cluster.submit(script(script_of("langevin")), cut_plan=CutPlan(cut_at=((1, 500),), then="stop")))
     return write(run, tmp_path / "report.html")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cloud.batch import Cloud
-from tests.cloud.containers import HINT, Podman, can_run_containers
-from tests.cloud.stack import deployed
+from emulator.batch import Cloud
+from emulator.containers import HINT, Podman, can_run_containers
+from emulator.stack import deployed
 
 
 class NoContainers:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 import lammps_jobs
-from lammps_jobs import Checkpoints, Cluster, doctor, jobs
-from tests.cloud.access import Need, actions_of, is_allowed, needs
-from tests.cloud.batch import Cloud
-from tests.cloud.journeys import checkpointed, job_of, until
-from tests.cloud.stack import JOB, RESEARCHER
+from emulator.access import Need, actions_of, is_allowed, needs
+from emulator.batch import Cloud
+from emulator.journeys import checkpointed, job_of, until
+from emulator.stack import JOB, RESEARCHER
+from lammps_jobs import Checkpoints, Cluster, doctor
+from lammps_jobs.backends.aws_batch import submission
 from tests.conftest import WAIT_S, script_of
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -72,11 +73,11 @@ def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
     stack = lammps_jobs.connect("dev", pool="cpu")
     path = script(script_of("nve", 30_000))
     with monkeypatch.context() as crash:
-        crash.setattr(lammps_jobs.store.RunStore, "answer_job", lambda self, number, job: 1 / 0)
+        crash.setattr(lammps_jobs.record.run_record.RunRecord, "answer_job", lambda self, number, job: 1 / 0)
         cloud.first_attempt = 10
         with pytest.raises(ZeroDivisionError):
             stack.submit(path, name="access", checkpoints=Checkpoints(every_s=0.5, keep=1))
-    monkeypatch.setattr(jobs, "OTHERS_S", 0.0)
+    monkeypatch.setattr(submission, "OTHERS_S", 0.0)
     run = stack.submit(path, name="access", checkpoints=Checkpoints(every_s=0.5, keep=1))
     job = job_of(cloud, run)
     cloud.first_attempt = 1
@@ -93,7 +94,7 @@ def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
     job_of(cloud, other)
     until(lambda: "Step" in other.logs())
     other.cancel(now=True)
-    stack.states()
+    stack.statuses()
 
 
 @pytest.mark.parametrize(

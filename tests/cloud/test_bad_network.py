@@ -6,21 +6,20 @@ from datetime import timedelta
 
 import pytest
 
-from lammps_jobs import objects
-from lammps_jobs import store as store_module
+from emulator.endpoint import Call, Fault
 from lammps_jobs.errors import StoreError
-from lammps_jobs.models import Attempt
-from lammps_jobs.objects import CHUNK, open_root
-from lammps_jobs.store import RunStore
-from tests.cloud.endpoint import Call, Fault
+from lammps_jobs.record import object_store, run_record
+from lammps_jobs.record.documents import Attempt
+from lammps_jobs.record.object_store import CHUNK, open_root
+from lammps_jobs.record.run_record import RunRecord
 
 pytestmark = pytest.mark.xdist_group("waiting")
 KINDS = ("503", "500", "reset", "slow")
 
 
 @pytest.fixture
-def record(waiting) -> RunStore:
-    yield RunStore(open_root(f"s3://{bucket_of(waiting)}/runs", waiting.region), "shaky")
+def record(waiting) -> RunRecord:
+    yield RunRecord(open_root(f"s3://{bucket_of(waiting)}/runs", waiting.region), "shaky")
     waiting.endpoint.faults.clear()
 
 
@@ -72,7 +71,7 @@ def test_large_file_goes_in_parts_and_a_broken_part_is_sent_again(waiting, recor
 
 
 def test_parts_grow_with_the_file_because_their_number_is_limited(waiting, record, monkeypatch, tmp_path):
-    monkeypatch.setattr(store_module, "MOST_PARTS", 2)
+    monkeypatch.setattr(run_record, "MOST_PARTS", 2)
     path = tmp_path / "huge"
     path.write_bytes(b"fedcba9876543210" * (5 * CHUNK // 32))
     waiting.endpoint.calls.clear()
@@ -80,10 +79,10 @@ def test_parts_grow_with_the_file_because_their_number_is_limited(waiting, recor
     assert {call.query["partNumber"] for call in waiting.endpoint.calls if "partNumber" in call.query} == {"1", "2"}
 
 
-def impatient(cloud, monkeypatch) -> RunStore:
+def impatient(cloud, monkeypatch) -> RunRecord:
     """A store that takes a second of silence for a broken connection."""
-    monkeypatch.setattr(objects, "SILENCE", timedelta(seconds=1))
-    return RunStore(open_root(f"s3://{bucket_of(cloud)}/runs", cloud.region), "shaky")
+    monkeypatch.setattr(object_store, "SILENCE", timedelta(seconds=1))
+    return RunRecord(open_root(f"s3://{bucket_of(cloud)}/runs", cloud.region), "shaky")
 
 
 def test_silence_is_taken_for_a_broken_connection(waiting, record, monkeypatch):
@@ -108,11 +107,11 @@ def test_store_that_stays_away_is_an_error_that_says_so(waiting, record, monkeyp
     def always(call: Call) -> bool:
         return call.service == "s3"
 
-    monkeypatch.setitem(objects.RETRIES, "max_retries", 2)
-    shaky = RunStore(open_root(f"s3://{bucket_of(waiting)}/runs", waiting.region), "shaky")
+    monkeypatch.setitem(object_store.RETRIES, "max_retries", 2)
+    shaky = RunRecord(open_root(f"s3://{bucket_of(waiting)}/runs", waiting.region), "shaky")
     waiting.endpoint.faults.append(Fault(always, "503", times=1000))
     with pytest.raises(StoreError) as error:
         shaky.put_bytes(b"never arrives")
-    assert error.value.then
+    assert error.value.remedy
     with pytest.raises(StoreError):
         shaky.newest_attempt()

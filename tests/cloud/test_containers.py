@@ -8,11 +8,11 @@ import time
 import pytest
 
 import lammps_jobs
-from lammps_jobs import Checkpoints, Cluster, Rehearsal
-from lammps_jobs.cluster import Run
-from lammps_jobs.report import write
-from tests.cloud.batch import Cloud
-from tests.cloud.journeys import checkpointed, job_of, until
+from emulator.batch import Cloud
+from emulator.journeys import checkpointed, job_of, until
+from lammps_jobs import Checkpoints, Cluster, CutPlan
+from lammps_jobs.api.cluster import Run
+from lammps_jobs.report.page import write
 from tests.conftest import WAIT_S, assert_same, finish, outputs, script_of
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -63,13 +63,13 @@ def journey(_cloud, tmp_path_factory) -> tuple[Cloud, Run]:
 def test_reclaimed_run_equals_the_local_run_cut_at_the_same_steps(journey, stack, cluster, tmp_path):
     _, run = journey
     assert run.status.attempt == 3
-    assert run.status.continuation.grade == "exact"
+    assert run.status.fidelity.grade == "exact"
     resumed = [event for event in run.events if event.kind == "resumed"]
     assert [event.attempt for event in resumed] == [2, 3]
     cuts = tuple((event.stage or 0, event.step or 0) for event in resumed)
     path = tmp_path / "in.melt"
     path.write_text(script_of("nve", 40_000))
-    local = finish(cluster.submit(path, rehearsal=Rehearsal(cut_at=cuts, then="set up again")))
+    local = finish(cluster.submit(path, cut_plan=CutPlan(cut_at=cuts, then="set up again")))
     assert_same(outputs(run, tmp_path / "cloud"), outputs(local, tmp_path / "local"))
 
 
@@ -159,7 +159,7 @@ def test_machine_without_a_working_gpu_is_given_back(cloud, script):
     state = run.status
     assert state.state == "failed"
     assert "76" in state.reason
-    assert state.then
+    assert state.remedy
     assert any("nvidia-smi is missing" in line for line in lines_of(cloud, run))
 
 

@@ -9,7 +9,7 @@ import pytest
 import lammps_jobs
 from lammps_jobs import Checkpoints, Cluster
 from lammps_jobs.errors import NameTaken, NoSuchRun, ScriptError, WrongState
-from lammps_jobs.models import FULL_LOG
+from lammps_jobs.record.documents import FULL_LOG
 from tests.conftest import WAIT_S, assert_same, bare, outputs, script_of, wait_for_checkpoint, wait_until
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -56,7 +56,7 @@ def test_interrupted_run_is_resumed_exactly(place, name, script, tmp_path):
     assert 0 < state.checkpoint_step < 20_000
     run.resume()
     state = run.wait(WAIT_S)
-    assert (state.state, state.attempt, state.continuation.grade) == ("finished", 2, "exact")
+    assert (state.state, state.attempt, state.fidelity.grade) == ("finished", 2, "exact")
     assert list(run.thermo()["Step"]) == list(range(0, 20_001, 50))
 
 
@@ -65,7 +65,7 @@ def test_running_run_is_seen_and_not_resumed(place, name, script):
     wait_until(lambda: run.status.state == "running", run)
     wait_until(lambda: len(run.thermo()) > 2 if "Step" in run.logs() else False, run)
     assert run.progress.target == LONG
-    assert run.status.name in [state.name for state in place.states() if state.state == "running"]
+    assert run.status.name in [state.name for state in place.statuses() if state.state == "running"]
     assert run.shell()
     with pytest.raises(WrongState):
         run.resume()

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import lammps_jobs
+from emulator.endpoint import Fault
 from lammps_jobs import doctor
+from lammps_jobs.backends.aws_batch.shell import command_for
 from lammps_jobs.cli import commands
 from lammps_jobs.errors import UNWELL, UsageError, WrongState
-from lammps_jobs.shell import command_for
-from tests.cloud.endpoint import Fault
 
 pytestmark = pytest.mark.xdist_group("waiting")
 

@@ -8,9 +8,10 @@ import boto3
 import pytest
 
 import lammps_jobs
-from lammps_jobs import Cluster, jobs
+from emulator.batch import decide
+from lammps_jobs import Cluster
+from lammps_jobs.backends.aws_batch import submission
 from lammps_jobs.errors import CannotStart, CloudError, NameTaken, StackError
-from tests.cloud.batch import decide
 from tests.conftest import script_of
 
 pytestmark = pytest.mark.xdist_group("waiting")
@@ -54,14 +55,14 @@ def test_the_same_again_is_the_same_run_and_no_second_job(waiting, stack, path):
 def test_a_crash_between_upload_and_answer_neither_loses_nor_doubles(waiting, stack, path, when, monkeypatch):
     """The submitter dies before SubmitJob, or after it and before he has written the answer down."""
     name = when.replace(" ", "-")
-    monkeypatch.setattr(jobs, "OTHERS_S", 0.0)
+    monkeypatch.setattr(submission, "OTHERS_S", 0.0)
     if when == "before the job":
         waiting.faults += [("submitjob", 500, "ServerException")] * 5
         with pytest.raises(CloudError):
             stack.submit(path, name=name)
     else:
         with monkeypatch.context() as m:
-            m.setattr(lammps_jobs.store.RunStore, "answer_job", lambda self, number, job: 1 / 0)
+            m.setattr(lammps_jobs.record.run_record.RunRecord, "answer_job", lambda self, number, job: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 stack.submit(path, name=name)
     waiting.faults.clear()
@@ -94,7 +95,7 @@ def test_many_runs_are_looked_at_with_few_calls(waiting, stack, path):
     stack._backend._seen.clear()
     before = len(waiting.calls)
     asked_before = len(waiting.endpoint.calls)
-    states = stack.states()
+    states = stack.statuses()
     described = [asked for operation, asked in waiting.calls[before:] if operation == "describejobs"]
     assert len(states) >= 7
     assert len(described) == 1
@@ -113,7 +114,7 @@ def test_more_than_a_hundred_jobs_take_a_call_for_each_hundred(waiting, stack):
             self.name = f"run-{number}"
 
     stack._backend._newest = lambda record: (None, f"job-{record.number}")  # type: ignore[method-assign]
-    with stack._backend.looking([Record(number) for number in range(1000)]):  # type: ignore[list-item]
+    with stack._backend.prefetch([Record(number) for number in range(1000)]):  # type: ignore[list-item]
         pass
     assert [len(asked["jobs"]) for _, asked in waiting.calls[before:]] == [100] * 10
 
@@ -136,7 +137,7 @@ def test_refused_credentials_say_what_to_do(waiting, stack, path, code, expected
     waiting.faults.append(("submitjob", 403, code))
     with pytest.raises(CloudError, match=expected) as error:
         stack.submit(path, name=code)
-    assert error.value.then
+    assert error.value.remedy
 
 
 def test_disabled_queue_and_missing_definition_are_named(waiting, stack, path):
@@ -149,7 +150,7 @@ def test_disabled_queue_and_missing_definition_are_named(waiting, stack, path):
             stack.submit(path, name="disabled")
         stack._backend._seen.clear()
         assert run.status.reason == "The job queue is disabled."
-        assert "pulumi up" in run.status.then
+        assert "pulumi up" in run.status.remedy
     finally:
         batch.update_job_queue(jobQueue=queue, state="ENABLED")
     gone = replace_definition(stack, stack._backend.pool.definition.rpartition(":")[0] + ":99")
@@ -174,7 +175,7 @@ def test_a_job_that_never_starts_explains_why(waiting, stack, path, said, expect
     submitted(waiting, run.name)[0].reason = said
     stack._backend._seen.clear()
     assert expected in run.status.reason
-    assert run.status.then
+    assert run.status.remedy
 
 
 def test_waiting_run_is_cancelled_and_can_be_resumed_before(waiting, stack, path):
@@ -199,7 +200,7 @@ def test_image_that_cannot_be_pulled_is_named(waiting, stack, path, monkeypatch)
         waiting.capacity.clear()
     assert state.state == "failed"
     assert "CannotPullContainerError" in state.reason
-    assert state.then
+    assert state.remedy
     assert len(submitted(waiting, "no-image")[0].attempts) == 10, "it may be there a little later"
 
 
@@ -245,7 +246,7 @@ def test_unknown_pool_and_unknown_stack(waiting):
 
 def test_bucket_that_is_gone_or_of_another_account(waiting, stack, path, monkeypatch):
     from lammps_jobs.errors import StoreError
-    from lammps_jobs.objects import open_root
+    from lammps_jobs.record.object_store import open_root
 
     root = open_root("s3://somebody-elses-bucket/runs", "eu-central-1")
     other = Cluster("s3://somebody-elses-bucket/runs", stack._backend, root)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs.runner.ranks import Ranks
+from lammps_jobs.engine.communicator import Ranks
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGE = ROOT / "image"

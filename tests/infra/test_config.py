@@ -8,9 +8,9 @@ import pulumi
 import pytest
 import yaml
 
+from emulator.graph import ROOT, Graph, config_of, flat, run
 from infra.config import ConfigError, StackConfig, load
 from infra.schema import schema
-from tests.infra.graph import ROOT, Graph, config_of, flat, run
 
 POOL = {"name": "t4", "instance_types": ["g4dn.xlarge"], "gpu": "Turing75", "max_vcpus": 16}
 ON_DEMAND = {**POOL, "name": "sure", "purchase": "on-demand"}

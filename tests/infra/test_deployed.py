@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lammps_jobs.stack import StackOutputs, load
-from tests.cloud.account import Account
-from tests.infra.graph import Graph, config_of, run
-from tests.servers import moto
+from emulator.account import Account
+from emulator.graph import Graph, config_of, run
+from emulator.servers import moto
+from lammps_jobs.backends.aws_batch.contract import StackOutputs, load
 
 pytestmark = pytest.mark.xdist_group("deployed")  # both stacks are made once
 

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from emulator.pulumi_engine import HINT, ROOT, pulumi_binary
 from infra.schema import page
-from tests.cloud.engine import HINT, ROOT, pulumi_binary
-from tests.infra import architecture
+from tools import architecture
 
 
 def test_configuration_page():
@@ -23,12 +23,12 @@ def test_architecture():
 @pytest.mark.skipif(pulumi_binary() is None, reason=HINT)
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_reviewed_plan(stack):
-    command = [sys.executable, "-W", "ignore", "-m", "tests.infra.preview", stack, "--check"]
+    command = [sys.executable, "-W", "ignore", "-m", "tools.preview", stack, "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"the plan has changed; read it: make preview STACK={stack} WRITE=1\n{done.stderr}"
 
 
 def test_a_plan_without_the_engine_lists_the_resources(monkeypatch, capsys):
-    from tests.infra import preview
+    from tools import preview
 
     assert "aws:batch/jobQueue:JobQueue t4" in preview.by_graph("dev")

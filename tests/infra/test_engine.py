@@ -10,13 +10,13 @@ import pulumi_aws
 import pytest
 from pulumi.automation import CommandError
 
+from emulator.account import Account
+from emulator.graph import config_of
+from emulator.provider import serving
+from emulator.pulumi_engine import HINT, ROOT, pulumi_binary, stack_of
+from emulator.servers import moto
 from infra.stack import build
-from lammps_jobs.stack import StackOutputs
-from tests.cloud.account import Account
-from tests.cloud.engine import HINT, ROOT, pulumi_binary, stack_of
-from tests.cloud.provider import serving
-from tests.infra.graph import config_of
-from tests.servers import moto
+from lammps_jobs.backends.aws_batch.contract import StackOutputs
 
 pytestmark = pytest.mark.skipif(pulumi_binary() is None, reason=HINT)
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emulator.graph import Graph, config_of, flat, run
+from emulator.table import KINDS
 from infra.config import PROJECT
 from infra.policies import Document
-from lammps_jobs.stack import StackOutputs
+from lammps_jobs.backends.aws_batch.contract import StackOutputs
 from policy import rules
-from tests.cloud.table import KINDS
-from tests.infra.graph import Graph, config_of, flat, run
 
 ENVIRONMENT, QUEUE = "aws:batch/computeEnvironment:ComputeEnvironment", "aws:batch/jobQueue:JobQueue"
 DEFINITION = "aws:batch/jobDefinition:JobDefinition"

@@ -1,0 +1,121 @@
+"""What IAM would say to the calls that were made: each call as actions on resources, policies as IAM reads them.
+
+Sources: AWS, "Service Authorization Reference" (which action a call needs, on which resource) and "Policy evaluation
+logic" (an Allow that fits, and no Deny). Only what our policies use is known; anything else is an error.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.endpoint import Call
+
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Need:
+    """An action on a resource; `context` holds the condition keys of the request."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_allowed(need: Need, *policies: dict[str, Any]) -> bool:
+    statements = [one for policy in policies for one in policy["Statement"] if _fits(one, need)]
+    effects = {one["Effect"] for one in statements}
+    return effects == {"Allow"}
+
+
+def actions_of(*policies: dict[str, Any]) -> set[str]:
+    return {action for policy in policies for one in policy["Statement"] for action in _many(one["Action"])}
+
+
+def _many(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _fits(statement: dict[str, Any], need: Need) -> bool:
+    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
+    assert not unknown, f"not known here: {unknown}"
+    action = any(fnmatch.fnmatch(need.action.lower(), one.lower()) for one in _many(statement["Action"]))
+    resource = any(fnmatch.fnmatchcase(need.resource, one) for one in _many(statement["Resource"]))
+    return action and resource and all(_holds(*one, need) for one in statement.get("Condition", {}).items())
+
+
+def _holds(operator: str, wanted: dict[str, Any], need: Need) -> bool:
+    assert operator in ("StringEquals", "StringLike"), f"not known here: {operator}"
+    match = fnmatch.fnmatchcase if operator == "StringLike" else str.__eq__
+    return all(
+        key in need.context and any(match(need.context[key], one) for one in _many(value))
+        for key, value in wanted.items()
+    )
+
+
+# -- calls ---------------------------------------------------------------------------------------------
+
+
+def needs(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, str]]) -> list[Need]:
+    """What a call needs; nothing for those that everybody may make."""
+    if call.service == "s3":
+        return list(_of_s3(call))
+    if call.service == "batch":
+        return list(_of_batch(call, region, tags_of_job))
+    if call.service == "sts":
+        return []
+    operation = call.target.rpartition(".")[2] or dict(urllib.parse.parse_qsl(call.body.decode()))["Action"]
+    asked = json.loads(call.body) if call.target else {}
+    arn = f"arn:aws:{call.service}:{region}:{ACCOUNT}"
+    resource = {
+        "GetParameter": f"{arn}:parameter{asked.get('Name')}",
+        "GetLogEvents": f"{arn}:log-group:{asked.get('logGroupName')}:log-stream:{asked.get('logStreamName')}",
+        "FilterLogEvents": f"{arn}:log-group:{asked.get('logGroupName')}:*",
+        "DescribeImages": f"{arn}:repository/{asked.get('repositoryName')}",
+        "DescribeContainerInstances": (asked.get("containerInstances") or [""])[0],
+        "GetServiceQuota": "*",
+        "DescribeInstances": "*",
+    }[operation]
+    return [Need(f"{call.service}:{operation}", resource)]
+
+
+def _of_s3(call: Call) -> Iterator[Need]:
+    bucket, _, key = call.path.lstrip("/").partition("/")
+    if "delete" in call.query:
+        for one in re.findall(r"<Key>(.*?)</Key>", call.body.decode()):
+            yield Need("s3:DeleteObject", f"arn:aws:s3:::{bucket}/{one}")
+        return
+    if not key:
+        assert call.method == "GET", call
+        yield Need("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": call.query.get("prefix", "")})
+        return
+    aborted = call.method == "DELETE" and "uploadId" in call.query
+    action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "POST": "PutObject",
+              "DELETE": "AbortMultipartUpload" if aborted else "DeleteObject"}[call.method]  # fmt: skip
+    yield Need(f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")
+
+
+def _of_batch(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, str]]) -> Iterator[Need]:
+    asked = json.loads(call.body or b"{}")
+    operation = call.path.rpartition("/")[2]
+    jobs = f"arn:aws:batch:{region}:{ACCOUNT}:job"
+    match operation:
+        case "submitjob":
+            yield Need("batch:SubmitJob", asked["jobQueue"])
+            yield Need("batch:SubmitJob", asked["jobDefinition"])
+            if asked.get("tags"):
+                yield Need("batch:TagResource", f"{jobs}/new")
+        case "terminatejob":
+            tags = {f"aws:ResourceTag/{key}": value for key, value in tags_of_job[asked["jobId"]].items()}
+            yield Need("batch:TerminateJob", f"{jobs}/{asked['jobId']}", tags)
+        case _:
+            names = {"describejobs": "DescribeJobs", "listjobs": "ListJobs", "describejobqueues": "DescribeJobQueues",
+                     "describecomputeenvironments": "DescribeComputeEnvironments",
+                     "describejobdefinitions": "DescribeJobDefinitions"}  # fmt: skip
+            yield Need(f"batch:{names[operation]}", "*")

@@ -1,0 +1,110 @@
+"""Containers without a Docker engine: podman on a store of its own, and the CPU image built with buildah.
+
+No registry is reached: the base image is made by debootstrap under the name that the Dockerfile's FROM uses.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("podman", "buildah", "runc", "catatonit", "debootstrap")
+HINT = "no containers here: apt-get install podman buildah runc catatonit debootstrap (as root)"
+BASE = "docker.io/library/debian:bookworm-slim"
+IMAGE = "localhost/lammps-jobs:cpu"
+CERTIFICATES = "/etc/ssl/certs"
+
+CONF = """[containers]
+default_ulimits=["nofile=1024:1024","nproc=4096:4096"]
+netns="host"
+[engine]
+cgroup_manager="cgroupfs"
+runtime="{runc}"
+"""
+
+
+def can_run_containers() -> bool:
+    """Whether the tools are here, and the right to use them."""
+    return os.geteuid() == 0 and all(shutil.which(tool) for tool in NEEDED)
+
+
+def _overlays(folder: Path) -> bool:
+    """Whether the kernel lets us lay one folder over another here."""
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        lower, upper, work, merged = (Path(made, name) for name in ("lower", "upper", "work", "merged"))
+        for path in (lower, upper, work, merged):
+            path.mkdir()
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(merged)]
+        if subprocess.run(mount, capture_output=True, timeout=20, check=False).returncode:
+            return False
+        subprocess.run(["umount", str(merged)], check=True, timeout=20)
+        return True
+
+
+class Podman:
+    """Images and containers in the cache folder of this project; containers are removed by who made them."""
+
+    def __init__(self) -> None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lammps-jobs"
+        self.home = cache / "containers"
+        self.home.mkdir(parents=True, exist_ok=True)
+        conf = self.home / "containers.conf"
+        conf.write_text(CONF.format(runc=shutil.which("runc")))
+        self.environment = {**os.environ, "CONTAINERS_CONF": str(conf)}
+        driver = "overlay" if _overlays(self.home) else "vfs"  # vfs copies the whole image for every container
+        store = ["--root", str(self.home / driver), "--runroot", str(self.home / "run"), "--storage-driver", driver]
+        self._podman, self._buildah = ["podman", *store], ["buildah", *store]
+
+    def __call__(self, *args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [*self._podman, *args]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, timeout=timeout_s, check=False
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"podman {' '.join(args)}: {done.stderr.strip()}")
+        return done
+
+    def popen(self, *args: str, **how: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*self._podman, *args], env=self.environment, **how)
+
+    def make_base(self) -> None:
+        """The base image, from Debian's packages (half a minute, once)."""
+        if not self("image", "exists", BASE, check=False).returncode:
+            return
+        tree = self.home / "base"
+        shutil.rmtree(tree, ignore_errors=True)
+        subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree)],
+                       check=True, capture_output=True, timeout=600)  # fmt: skip
+        packed = subprocess.Popen(["tar", "-C", str(tree), "-c", "."], stdout=subprocess.PIPE)
+        subprocess.run([*self._podman, "import", "-", BASE], stdin=packed.stdout, env=self.environment, check=True,
+                       capture_output=True, timeout=600)  # fmt: skip
+        packed.wait()
+        shutil.rmtree(tree)
+
+    def layers(self, tag: str = IMAGE) -> list[str]:
+        """Each layer of an image that holds anything: its size, and what made it."""
+        said = self("history", "--format", "{{.Size}}\t{{.CreatedBy}}", tag).stdout.splitlines()
+        pairs = [line.split("\t", 1) for line in said if not line.startswith("0 ")]
+        return [f"{size:>9s}  {made}" for size, made in pairs]
+
+    def build(self, target: str = "cpu", tag: str = IMAGE, *, cached: bool = True) -> float:
+        """Build a target of image/Dockerfile; the seconds that it took. Unchanged layers are not built again."""
+        self.make_base()
+        started = time.monotonic()
+        fresh = [] if cached else ["--no-cache"]
+        command = [*self._buildah, "bud", "--isolation=chroot", "--pull-never", "--layers", *fresh, "--target", target,
+                   "--tag", tag, "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
+                   "--file", "image/Dockerfile", "."]  # fmt: skip
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, env=self.environment, timeout=1200, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"the image {tag} cannot be built:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        return time.monotonic() - started

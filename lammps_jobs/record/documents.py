@@ -1,0 +1,274 @@
+"""What is stored of a run: frozen documents, each with the version of its format."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lammps_jobs.formats.units import rate_text
+
+FORMAT = 1
+"""Version of every document in this file. A reader refuses a document with a higher one."""
+
+RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+
+
+FULL_LOG = ".full.log"
+"""The recorded output that holds the whole log, whatever files the script's `log` commands name."""
+
+FINAL_STATE = ".final.state"
+"""The recorded output of a rehearsed run that holds its last positions and velocities in full precision."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Frozen):
+    """Something stored under a key of its own."""
+
+    format: int = FORMAT
+
+
+class Blob(Frozen):
+    """Content in the store, named by its sha256 (hex) and checked against it on reading."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)]
+
+
+class Resources(Frozen):
+    """What one attempt may use."""
+
+    ranks: Annotated[int | None, Field(ge=1, description="MPI ranks; None: one, or one for each GPU")] = None
+    threads: Annotated[int, Field(ge=1, description="OpenMP threads per rank")] = 1
+    accelerator: Annotated[
+        Literal["auto", "kokkos", "gpu", "none"],
+        Field(description="how LAMMPS uses GPUs: the KOKKOS or the GPU package, not at all, or what suits the GPU"),
+    ] = "auto"
+
+
+class Checkpoints(Frozen):
+    """When checkpoints are taken and how many are kept."""
+
+    every_s: Annotated[float, Field(gt=0, description="wall time between two checkpoints, seconds")] = 600.0
+    keep: Annotated[int, Field(ge=1, description="newest checkpoints kept besides stage boundaries")] = 3
+    grace_s: Annotated[
+        float, Field(gt=0, description="wall time after an interruption until the machine is gone, seconds")
+    ] = 25.0
+
+
+class CutPlan(Frozen):
+    """Cuts that are asked for rather than suffered: the reference for tests of resuming.
+
+    `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`, and a cut before
+    a stage begins bears that stage's number. `at` asks for cuts near these fractions of every stage
+    instead, at steps that a real cut would choose; 1 is the beginning of the next stage. After a cut the run
+    goes on as if nothing had been (`go on`), or in the same process with LAMMPS's full set-up, which is what
+    a resumed process has to do (`set up again`), or the attempt ends as interrupted (`stop`).
+    """
+
+    cut_at: tuple[tuple[int, int], ...] = ()
+    at: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    then: Literal["go on", "set up again", "stop"] = "go on"
+
+
+class RunSpec(Document):
+    """One simulation that a user asked for. Equal specs are the same run."""
+
+    name: str
+    script: str
+    inputs: dict[str, Blob]
+    variables: dict[str, tuple[str, ...]] = {}
+    resources: Resources = Resources()
+    checkpoints: Checkpoints = Checkpoints()
+    cut_plan: CutPlan = CutPlan()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, name: str) -> str:
+        if not RUN_NAME.match(name):
+            raise ValueError("use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        return name
+
+
+class Submission(Document):
+    """The spec as it was accepted."""
+
+    spec: RunSpec
+    submitted: datetime = Field(default_factory=now)
+
+
+class Attempt(Document):
+    """The claim of one execution of the run on one machine."""
+
+    number: int
+    host: str
+    supervisor_pid: int
+    supervisor_started: float
+    scratch: str
+    job: str = ""
+    """ID of the AWS Batch job, and which of its attempts this is (0: not on AWS Batch)."""
+    job_attempt: int = 0
+    claimed: datetime = Field(default_factory=now)
+
+
+class JobRequest(Document):
+    """That an AWS Batch job be submitted, written before it is (`jobs/<n>.json`)."""
+
+    number: int
+    name: str
+    """The job's name, which nobody else has."""
+    stack: str
+    pool: str
+    queue: str
+    definition: str
+    by: Literal["user", "continuation"] = "user"
+    user: str = ""
+    asked: datetime = Field(default_factory=now)
+
+
+class JobAnswer(Document):
+    """That AWS Batch took the job (`jobs/<n>.id.json`)."""
+
+    job_id: str
+    answered: datetime = Field(default_factory=now)
+
+
+Outcome = Literal["finished", "interrupted", "failed", "cancelled", "fenced"]
+
+
+class AttemptEnd(Document):
+    """How an attempt ended, in its own last words. An attempt without one was lost."""
+
+    number: int
+    outcome: Outcome
+    reason: str = ""
+    where: str = ""
+    remedy: str = ""
+    error: str = ""
+    exit_code: int = 0
+    last_step: int | None = None
+    steps_per_s: float | None = None
+    ended: datetime = Field(default_factory=now)
+
+
+class OutputFile(Frozen):
+    """An output file as the segments whose joined bytes it consists of, in order."""
+
+    segments: tuple[Blob, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self.segments)
+
+
+Grade = Literal["exact", "faithful", "statistical", "refused"]
+GRADES: tuple[Grade, ...] = ("exact", "faithful", "statistical", "refused")
+"""From best to worst."""
+
+
+class Fidelity(Frozen):
+    """How true a resume from a checkpoint is, and why it is not better.
+
+    *exact*: bit for bit, on the same kind of machine with the same number of ranks; `as_if` says equal to
+    which run. *faithful*: the same up to rounding. *statistical*: a random stream or an accumulator starts
+    anew. *refused*: nothing can be cut there.
+    """
+
+    grade: Grade = "exact"
+    as_if: Literal["never cut", "set up again"] = "set up again"
+    reasons: tuple[str, ...] = ()
+
+
+def weakest(of: list[Fidelity]) -> Fidelity:
+    """What can be said of a run with all these resumes; of one without any, that nothing happened to it."""
+    if not of:
+        return Fidelity(as_if="never cut")
+    return Fidelity(
+        grade=max((c.grade for c in of), key=GRADES.index),
+        as_if="never cut" if all(c.as_if == "never cut" for c in of) else "set up again",
+        reasons=tuple(dict.fromkeys(reason for c in of for reason in c.reasons)),
+    )
+
+
+class Checkpoint(Document):
+    """A committed cut of everything needed to continue: the manifest `checkpoints/<seq>.json`."""
+
+    seq: int
+    attempt: int
+    step: int
+    stage: int
+    stage_boundary: bool
+    restart: dict[str, Blob]
+    """LAMMPS's restart file; with several ranks one a rank, which keeps the order of the atoms."""
+    state: Blob
+    outputs: dict[str, OutputFile]
+    fidelity: Fidelity = Fidelity()
+    lammps_version: int
+    ranks: int
+    cut_s: float = 0.0
+    restart_s: float = 0.0
+    affected: tuple[str, ...] = ()
+    """Rows that a resume from here cannot reproduce, in words (an averaging window that was open)."""
+    committed: datetime = Field(default_factory=now)
+
+    @property
+    def to_load(self) -> tuple[Blob, ...]:
+        """What resuming reads."""
+        return (*self.restart.values(), self.state)
+
+
+class Result(Document):
+    """The finished run."""
+
+    attempt: int
+    step: int
+    outputs: dict[str, OutputFile]
+    finished: datetime = Field(default_factory=now)
+
+
+class Progress(Document):
+    """Where an attempt is, last it said so. Advice for people: nothing correct depends on it."""
+
+    attempt: int
+    step: int
+    target: int
+    stage: int
+    steps_per_s: float = 0.0
+    timestep: float | None = None
+    units: str = ""
+    engine_pid: int | None = None
+    lammps_version: int | None = None
+    last_checkpoint_step: int | None = None
+    last_checkpoint_at: datetime | None = None
+    phase: str = "starting"
+    updated: datetime = Field(default_factory=now)
+
+    @property
+    def rate(self) -> str:
+        """Steps/s, simulated time per day and time to go, in words; empty before a speed is known."""
+        return rate_text(self.steps_per_s, self.target - self.step, self.timestep, self.units)
+
+
+class Event(Document):
+    """Something worth telling the user about an attempt (`attempts/<n>/events/<k>.json`)."""
+
+    attempt: int
+    kind: Literal["started", "resumed", "checkpoint", "notice", "warning", "damaged", "stage", "unusable", "ended"]
+    text: str
+    step: int | None = None
+    stage: int | None = None
+    fidelity: Fidelity | None = None
+    from_checkpoint: int | None = None
+    seconds: float | None = None
+    size: int | None = None
+    """Bytes that were written, of a checkpoint."""
+    at: datetime = Field(default_factory=now)

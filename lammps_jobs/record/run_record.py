@@ -1,0 +1,375 @@
+"""The record of one run in an object store: layout, create-only commits, verified reading.
+
+<run>/spec.json                     what was asked for
+<run>/blobs/<sha256>                inputs, restart files, output segments
+<run>/attempts/<n>.json             the claim of attempt n; <n>.end.json how it ended
+<run>/attempts/<n>/events/<k>.json  what is worth telling
+<run>/attempts/<n>/progress.json    advisory, the one object that is overwritten
+<run>/checkpoints/<seq>.json        the commit of checkpoint seq
+<run>/result.json                   the finished run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from pydantic import ValidationError
+
+from lammps_jobs.errors import Damaged, NoSuchRun, TooNew
+from lammps_jobs.formats import dcd
+from lammps_jobs.record.documents import (
+    FORMAT,
+    Attempt,
+    AttemptEnd,
+    Blob,
+    Checkpoint,
+    Document,
+    Event,
+    JobAnswer,
+    JobRequest,
+    OutputFile,
+    Progress,
+    Result,
+    Submission,
+)
+from lammps_jobs.record.object_store import (
+    AT_ONCE,
+    CHUNK,
+    MOST_PARTS,
+    chunks_of,
+    create_only,
+    explained,
+    explaining,
+    sha256_of,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+D = TypeVar("D", bound=Document)
+
+
+def run_names(root: ObjectStore) -> list[str]:
+    """Names of all runs under `root`, sorted."""
+    try:
+        prefixes = obstore.list_with_delimiter(root)["common_prefixes"]
+    except NotFoundError:
+        return []
+    except (BaseError, OSError) as error:
+        raise explained(error, "the store's list of runs") from error
+    return sorted(prefix.rstrip("/") for prefix in prefixes)
+
+
+class RunRecord:
+    """The record of the run `name` under `root`. Safe to use from several threads."""
+
+    def __init__(self, root: ObjectStore, name: str) -> None:
+        self.root, self.name = root, name
+        self._known: set[str] = set()
+        self._loaded: dict[str, Document] = {}
+
+    # -- objects ---------------------------------------------------------------------------------
+
+    def _key(self, tail: str) -> str:
+        return f"{self.name}/{tail}"
+
+    def _create(self, tail: str, content: bytes) -> bool:
+        """Create-only put; False when the key exists already."""
+        try:
+            create_only(self.root, self._key(tail), content)
+        except AlreadyExistsError:
+            return self._read(tail) == content  # then it is ours: the first answer was lost, and a retry met it
+        except (BaseError, OSError) as error:
+            raise explained(error, self._key(tail)) from error
+        return True
+
+    def _read(self, tail: str) -> bytes | None:
+        try:
+            return bytes(obstore.get(self.root, self._key(tail)).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise explained(error, self._key(tail)) from error
+
+    def _names(self, folder: str) -> list[str]:
+        """Names of the objects directly in `folder`, sorted."""
+        prefix = self._key(folder)
+        try:
+            found = obstore.list_with_delimiter(self.root, prefix=prefix)["objects"]
+        except NotFoundError:
+            return []
+        except (BaseError, OSError) as error:
+            raise explained(error, prefix) from error
+        return sorted(meta["path"].rsplit("/", 1)[1] for meta in found)
+
+    def _commit(self, tail: str, document: Document) -> bool:
+        return self._create(tail, document.model_dump_json(indent=1).encode())
+
+    def _load(self, tail: str, kind: type[D]) -> D | None:
+        """The document at `tail`, which is read once: documents are never overwritten (but an attempt's progress)."""
+        found = self._loaded.get(tail)
+        if isinstance(found, kind):
+            return found
+        content = self._read(tail)
+        if content is None:
+            return None
+        document = parse(content, kind, self._key(tail))
+        if kind is not Progress:
+            self._loaded[tail] = document
+        return document
+
+    # -- blobs -----------------------------------------------------------------------------------
+
+    def put_bytes(self, content: bytes) -> Blob:
+        blob = Blob(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        self._put_blob(blob, content)
+        return blob
+
+    def put_file(self, path: Path, start: int = 0, stop: int | None = None) -> Blob:
+        """Store the bytes [start, stop) of a file; raises Damaged when the file is shorter.
+
+        Never more than these bytes: a simulation may be appending to the file meanwhile.
+        """
+        stop = path.stat().st_size if stop is None else stop
+        if stop - start <= CHUNK:
+            return self.put_bytes(b"".join(chunks_of(path, start, stop)))
+        blob = Blob(sha256=sha256_of(path, start, stop), size=stop - start)
+        if blob.sha256 not in self._known and self.size_of(blob) != blob.size:
+            part = max(CHUNK, math.ceil(blob.size / MOST_PARTS))
+            with explaining(self._blob_key(blob)):
+                obstore.put(self.root, self._blob_key(blob), chunks_of(path, start, stop), chunk_size=part,
+                            max_concurrency=AT_ONCE)  # fmt: skip
+        self._known.add(blob.sha256)
+        return blob
+
+    def _put_blob(self, blob: Blob, content: bytes) -> None:
+        if blob.sha256 in self._known:
+            return
+        with explaining(self._blob_key(blob)):
+            try:
+                create_only(self.root, self._blob_key(blob), content)
+            except AlreadyExistsError:
+                if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
+                    obstore.put(self.root, self._blob_key(blob), content)
+        self._known.add(blob.sha256)
+
+    def _blob_key(self, blob: Blob) -> str:
+        return self._key(f"blobs/{blob.sha256}")
+
+    def size_of(self, blob: Blob) -> int | None:
+        """Size of the stored object in bytes, None when it is missing."""
+        try:
+            return obstore.head(self.root, self._blob_key(blob))["size"]
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise explained(error, blob.sha256) from error
+
+    def read_blob(self, blob: Blob) -> Iterator[bytes]:
+        """The content in chunks; raises Damaged at the end when it is not what its name says."""
+        key = self._blob_key(blob)
+        digest, size = hashlib.sha256(), 0
+        try:
+            for chunk in obstore.get(self.root, key).stream(min_chunk_size=CHUNK):
+                content = bytes(chunk)
+                digest.update(content)
+                size += len(content)
+                yield content
+        except (NotFoundError, FileNotFoundError):
+            raise Damaged("A stored object is missing.", where=key, remedy=_OLDER) from None
+        except (BaseError, OSError) as error:
+            raise explained(error, key) from error
+        if digest.hexdigest() != blob.sha256:
+            raise Damaged(
+                f"A stored object is damaged: {size} bytes, expected {blob.size}, or changed bytes.",
+                where=key,
+                remedy=_OLDER,
+            )
+
+    def write_file(self, segments: Iterable[Blob], path: Path) -> None:
+        """Join `segments` into the file `path`, which appears complete or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                for segment in segments:
+                    for chunk in self.read_blob(segment):
+                        file.write(chunk)
+            dcd.mend(partial)
+            partial.replace(path)
+        except OSError as error:
+            raise explained(error, str(path)) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    # -- the run ---------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> bool:
+        """False when a run of that name exists."""
+        return self._commit("spec.json", submission)
+
+    def submission(self) -> Submission:
+        found = self._load("spec.json", Submission)
+        if found is None:
+            raise NoSuchRun(f"No run named {self.name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
+        return found
+
+    def claim(self, attempt: Attempt) -> bool:
+        return self._commit(f"attempts/{attempt.number:04d}.json", attempt)
+
+    def attempts(self) -> list[Attempt]:
+        """All claims, oldest first."""
+        names = [n for n in self._names("attempts") if n.count(".") == 1]
+        found = (self._load(f"attempts/{name}", Attempt) for name in names)
+        return [attempt for attempt in found if attempt]
+
+    def newest_attempt(self) -> int:
+        names = [n for n in self._names("attempts") if n.count(".") == 1]
+        return int(names[-1].split(".")[0]) if names else 0
+
+    def end(self, end: AttemptEnd) -> bool:
+        return self._commit(f"attempts/{end.number:04d}.end.json", end)
+
+    def ended(self, number: int) -> AttemptEnd | None:
+        return self._load(f"attempts/{number:04d}.end.json", AttemptEnd)
+
+    def ask_job(self, request: JobRequest) -> bool:
+        """False when a request with that number exists."""
+        return self._commit(f"jobs/{request.number:04d}.json", request)
+
+    def job_requests(self) -> list[JobRequest]:
+        """All requests for AWS Batch jobs, oldest first."""
+        names = [name for name in self._names("jobs") if name.count(".") == 1]
+        found = (self._load(f"jobs/{name}", JobRequest) for name in names)
+        return [request for request in found if request]
+
+    def answer_job(self, number: int, job_id: str) -> None:
+        self._commit(f"jobs/{number:04d}.id.json", JobAnswer(job_id=job_id))
+
+    def job_id(self, number: int) -> str:
+        """ID of the job that request `number` led to; empty while there is none."""
+        answer = self._load(f"jobs/{number:04d}.id.json", JobAnswer)
+        return answer.job_id if answer else ""
+
+    def commit(self, checkpoint: Checkpoint) -> bool:
+        return self._commit(f"checkpoints/{checkpoint.seq:06d}.json", checkpoint)
+
+    def checkpoint_seqs(self) -> list[int]:
+        return [int(name.split(".")[0]) for name in self._names("checkpoints")]
+
+    def checkpoint(self, seq: int) -> Checkpoint | None:
+        return self._load(f"checkpoints/{seq:06d}.json", Checkpoint)
+
+    def verify(self, checkpoint: Checkpoint) -> None:
+        """Raise Damaged unless everything needed to continue from `checkpoint` is there and intact.
+
+        What resuming loads is read and hashed; of output segments, which it does not load, the
+        presence and the size are checked.
+        """
+        for blob in checkpoint.to_load:
+            try:
+                for _ in self.read_blob(blob):
+                    pass
+            except Damaged:
+                self._forget(blob)  # or an equal checkpoint, cut again, would be taken for stored
+                raise
+        for path, output in checkpoint.outputs.items():
+            for segment in output.segments:
+                if self.size_of(segment) != segment.size:
+                    raise Damaged(f"A segment of {path} is missing or cut short.", where=segment.sha256, remedy=_OLDER)
+
+    def drop_checkpoint(self, checkpoint: Checkpoint, still_needed: set[str]) -> None:
+        """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
+        obstore.delete(self.root, self._key(f"checkpoints/{checkpoint.seq:06d}.json"))
+        for blob in checkpoint.to_load:
+            if blob.sha256 not in still_needed:
+                self._known.discard(blob.sha256)
+                obstore.delete(self.root, self._blob_key(blob))
+
+    def _forget(self, blob: Blob) -> None:
+        self._known.discard(blob.sha256)
+        with contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.delete(self.root, self._blob_key(blob))
+
+    def finish(self, result: Result) -> bool:
+        return self._commit("result.json", result)
+
+    def result(self) -> Result | None:
+        return self._load("result.json", Result)
+
+    # -- advice ----------------------------------------------------------------------------------
+
+    def say(self, progress: Progress) -> None:
+        key = self._key(f"attempts/{progress.attempt:04d}/progress.json")
+        try:
+            obstore.put(self.root, key, progress.model_dump_json().encode())
+        except (BaseError, OSError) as error:
+            raise explained(error, key) from error
+
+    def progress(self, attempt: int) -> Progress | None:
+        try:
+            return self._load(f"attempts/{attempt:04d}/progress.json", Progress)
+        except Damaged:  # being overwritten just now
+            return None
+
+    def tell(self, event: Event, number: int) -> None:
+        self._commit(f"attempts/{event.attempt:04d}/events/{number:05d}.json", event)
+
+    def events(self) -> list[Event]:
+        """Everything told, in order of time."""
+        told: list[Event] = []
+        for attempt in range(1, self.newest_attempt() + 1):
+            folder = f"attempts/{attempt:04d}/events"
+            found = (self._load(f"{folder}/{name}", Event) for name in self._names(folder))
+            told += [event for event in found if event]
+        return told
+
+    def put_log(self, attempt: int, name: str, content: bytes) -> None:
+        self._create(f"attempts/{attempt:04d}/{name}", content)
+
+    def log(self, attempt: int, name: str) -> str:
+        content = self._read(f"attempts/{attempt:04d}/{name}")
+        return "" if content is None else content.decode(errors="replace")
+
+    def outputs(self) -> dict[str, OutputFile]:
+        """The outputs of the finished run, else of its newest readable checkpoint."""
+        result = self.result()
+        if result:
+            return result.outputs
+        for seq in reversed(self.checkpoint_seqs()):
+            try:
+                checkpoint = self.checkpoint(seq)
+            except Damaged:
+                continue
+            if checkpoint:
+                return checkpoint.outputs
+        return {}
+
+
+_OLDER = "An older checkpoint is used where there is one; otherwise the run starts from the beginning."
+
+
+def parse(content: bytes, kind: type[D], key: str) -> D:
+    """The document in `content`; TooNew or Damaged when it cannot be read."""
+    try:
+        raw: Any = json.loads(content)
+    except ValueError:
+        raise Damaged("A stored document is not readable.", where=key, remedy=_OLDER) from None
+    if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
+        raise TooNew(
+            f"This record has format {raw['format']}; this version of lammps-jobs reads up to {FORMAT}.",
+            where=key,
+            remedy="Upgrade lammps-jobs on this machine: pip install --upgrade lammps-jobs",
+        )
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise Damaged(f"A stored document does not make sense: {error}", where=key, remedy=_OLDER) from None

@@ -1,0 +1,140 @@
+"""The promise itself, on the real LAMMPS: undisturbed, resumed, killed."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+
+import pytest
+
+from lammps_jobs import Checkpoints, CutPlan, Resources
+from lammps_jobs.formats.thermo import sections
+from tests.conftest import FLOW, WAIT_S, assert_same, bare, finish, outputs, script_of
+
+OFTEN = Checkpoints(every_s=0.1)
+SELDOM = Checkpoints(every_s=1e6)
+CUTS = ((1, 350), (1, 800), (1, 1000))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ensemble", ["nve", "nvt", "npt", "langevin"])
+def test_uninterrupted_run_with_many_checkpoints_equals_bare_lmp(cluster, script, tmp_path, ensemble, ranks):
+    path = script(script_of(ensemble))
+    many = CutPlan(cut_at=tuple((1, step) for step in range(150, 1500, 150)), then="go on")
+    run = finish(cluster.submit(path, checkpoints=OFTEN, resources=Resources(ranks=ranks), cut_plan=many))
+    cuts = [event for event in run.events if event.kind == "checkpoint"]
+    assert len(cuts) >= 9
+    assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ensemble", ["nve", "nvt", "npt"])
+def test_resumed_run_continues_bit_for_bit(cluster, script, tmp_path, ensemble, ranks):
+    path = script(script_of(ensemble))
+    given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks)}
+    kept = finish(cluster.submit(path, name="kept", cut_plan=CutPlan(cut_at=CUTS, then="set up again"), **given))
+    lost = finish(cluster.submit(path, name="lost", cut_plan=CutPlan(cut_at=CUTS, then="stop"), **given))
+    assert [event.step for event in lost.events if event.kind == "resumed"] == [350, 800, 1000]
+    assert lost.status.fidelity.grade == "exact"
+    assert_same(outputs(lost, tmp_path / "lost"), outputs(kept, tmp_path / "kept"))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_run_that_lost_its_machine_equals_the_run_that_was_never_cut(cluster, script, tmp_path, ranks):
+    """The whole promise, bit for bit against bare `lmp`: cuts are taken where LAMMPS rebuilds its neighbour lists.
+
+    Atoms are sorted every 1000 steps: before the first cut, between the cuts, and after the last one.
+    """
+    path = script(script_of("nve", 4000))
+    run = finish(cluster.submit(path, checkpoints=SELDOM, resources=Resources(ranks=ranks),
+                                cut_plan=CutPlan(at=(0.1, 0.5, 0.55), then="stop")))  # fmt: skip
+    resumed = [event for event in run.events if event.kind == "resumed"]
+    assert [event.fidelity.as_if for event in resumed] == ["never cut"] * 3
+    assert any(event.step % 50 for event in resumed), "no hunted step: the test shows nothing new"
+    assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
+
+
+def test_run_that_rebuilds_nothing_more_is_cut_at_its_end(cluster, script):
+    path = script(script_of("nve", 60).replace("run 60", "neigh_modify delay 0 every 1000 check no\nrun 60\nrun 500"))
+    run = finish(cluster.submit(path, checkpoints=SELDOM, cut_plan=CutPlan(at=(0.5, 1.0), then="stop")))
+    assert next((event.stage, event.step) for event in run.events if event.kind == "resumed") == (2, 60)
+
+
+def test_thermostat_that_derives_anew_is_not_called_equal_to_the_run_that_was_never_cut(cluster, script):
+    run = finish(cluster.submit(script(script_of("nvt", 3000)), cut_plan=CutPlan(at=(0.1,), then="stop")))
+    (resumed,) = [event for event in run.events if event.kind == "resumed"]
+    assert (resumed.fidelity.grade, resumed.fidelity.as_if) == ("exact", "set up again")
+
+
+def test_langevin_is_resumed_statistically_and_says_so(cluster, script, tmp_path):
+    run = finish(cluster.submit(script(script_of("langevin")), cut_plan=CutPlan(cut_at=((1, 500),), then="stop")))
+    fidelity = run.status.fidelity
+    assert fidelity.grade == "statistical"
+    assert any("fix bath (langevin)" in reason for reason in fidelity.reasons)
+    assert_complete(outputs(run, tmp_path / "ours"), range(0, 1501, 50))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_stages_loops_conditions_and_includes_survive_cuts_in_every_stage(cluster, script, tmp_path, ranks):
+    path = script(FLOW, settings__inc="neighbor 0.3 bin\nneigh_modify delay 0 every 10 check no\n")
+    given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks), "variables": {"t": 1.2}}
+    first = int(re.findall(r"\n +(\d+) .*\nLoop", finish(cluster.submit(path, name="plain", **given)).logs())[0])
+    cuts = ((2, first + 120), (3, first + 400), (4, first + 600), (6, first + 1000), (7, first + 1350))
+    kept = finish(cluster.submit(path, name="kept", cut_plan=CutPlan(cut_at=cuts, then="set up again"), **given))
+    lost = finish(cluster.submit(path, name="lost", cut_plan=CutPlan(cut_at=cuts, then="stop"), **given))
+    assert len([event for event in lost.events if event.kind == "resumed"]) == len(cuts)
+    assert_same(outputs(lost, tmp_path / "lost"), outputs(kept, tmp_path / "kept"))
+
+
+def test_script_with_flow_equals_bare_lmp_in_outputs_and_echo(cluster, script, tmp_path):
+    path = script(FLOW, settings__inc="neighbor 0.3 bin\n")
+    ours = outputs(finish(cluster.submit(path, checkpoints=OFTEN)), tmp_path / "ours")
+    plain = bare(path, tmp_path / "bare")
+    assert_same(ours, plain)
+    assert without_times(ours["log.lammps"].decode()) == without_times(plain["log.lammps"].decode())
+
+
+def without_times(log: str) -> list[str]:
+    """Log lines but for what differs between any two runs of LAMMPS: times, speeds, the OpenMP remark."""
+    timing = re.compile(r"Loop time|Performance|CPU|OMP_NUM|wall time|^\w+ +\||OpenMP|Per MPI rank")
+    return [line for line in log.splitlines() if not timing.search(line)]
+
+
+def assert_complete(files: dict[str, bytes], steps: range) -> None:
+    """No frame, no average and no thermo row is missing or doubled."""
+    frames = [int(step) for step in re.findall(rb"ITEM: TIMESTEP\n(\d+)", files["frames.lammpstrj"])]
+    assert frames == list(steps)
+    averages = [int(line.split()[0]) for line in files["averages.dat"].splitlines() if not line.startswith(b"#")]
+    assert averages == list(steps)[1:]  # the first window ends at the first multiple
+    (thermo,) = sections(files["log.lammps"].decode())
+    assert [row[0] for row in thermo.rows] == list(steps)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_random_moments_nothing_is_missing_doubled_or_lost(cluster, script, tmp_path, seed):
+    """Four seeds with six kills each: SIGKILL to supervisor and engine, wherever they are."""
+    rng = random.Random(seed)
+    steps = 30_000
+    run = cluster.submit(script(script_of("nvt", steps)), checkpoints=Checkpoints(every_s=0.15),
+                         resources=Resources(ranks=1 + seed % 2))  # fmt: skip
+    kills, committed = 0, 0
+    while kills < 6:
+        time.sleep(rng.uniform(0.05, 1.2))
+        if run.status.is_ended:
+            break
+        run.kill()
+        kills += 1
+        state = run.wait(WAIT_S)
+        assert state.state in ("lost", "finished")
+        newest = state.checkpoint_step or 0
+        assert newest >= committed
+        committed = newest
+        if state.state == "lost":
+            run.resume()
+            resumed = [event.step for event in run.events if event.kind == "resumed"]
+            assert not resumed or max(resumed) <= committed
+    assert kills >= 5
+    finish(run)
+    assert_complete(outputs(run, tmp_path / "ours"), range(0, steps + 1, 50))
+    assert run.status.fidelity.grade == "exact"

@@ -1,0 +1,125 @@
+"""The store's promises, on a folder and on a real S3 server alike."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import obstore
+import pytest
+
+from lammps_jobs.errors import Damaged
+from lammps_jobs.record.documents import Attempt, Blob, Checkpoint, OutputFile
+from lammps_jobs.record.object_store import open_root
+from lammps_jobs.record.run_record import RunRecord, run_names
+from lammps_jobs.supervisor.recorder import Recorder
+
+
+@pytest.fixture(params=["folder", "s3"])
+def record(request, tmp_path) -> RunRecord:
+    url = str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("bucket")
+    return RunRecord(open_root(url), "x")
+
+
+def attempt(number: int = 1, host: str = "a") -> Attempt:
+    return Attempt(number=number, host=host, supervisor_pid=1, supervisor_started=0, scratch="")
+
+
+def cut(record: RunRecord, folder: Path, step: int, *, boundary: bool = False) -> dict:
+    folder.mkdir()
+    (folder / "restart").write_text(f"restart {step}")
+    (folder / "0").write_text(f"frame {step}\n")
+    piece = {"name": "out", "replace": False, "source": str(folder / "0"), "start": 0,
+             "stop": (folder / "0").stat().st_size}  # fmt: skip
+    return {"cut": step, "folder": str(folder), "state": {"step": step}, "step": step, "stage": 1, "boundary": boundary,
+            "outputs": [piece], "grade": "exact", "as_if": "set up again", "reasons": [], "affected": [],
+            "cut_s": 0.0, "restart_s": 0.0}  # fmt: skip
+
+
+def test_of_many_writers_one_claims(record):
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda host: record.claim(attempt(host=str(host))), range(16)))
+    assert won.count(True) == 1
+
+
+def test_segments_are_joined_and_checked(record, tmp_path):
+    segments = [record.put_bytes(content) for content in (b"one ", b"two ", b"three")]
+    record.write_file(segments, tmp_path / "joined")
+    assert (tmp_path / "joined").read_bytes() == b"one two three"
+
+
+def test_changed_missing_and_short_blobs_are_damaged(record, tmp_path):
+    changed, missing = record.put_bytes(b"good content"), Blob(sha256="0" * 64, size=3)
+    obstore.put(record.root, f"x/blobs/{changed.sha256}", b"evil content")
+    for blob in (changed, missing):
+        with pytest.raises(Damaged):
+            record.write_file([blob], tmp_path / "out")
+    assert not any(tmp_path.glob("out*"))
+
+
+def test_large_file_goes_up_and_comes_down(record, tmp_path):
+    big = tmp_path / "big"
+    big.write_bytes(bytes(range(256)) * 80_000)
+    blob = record.put_file(big)
+    part = record.put_file(big, 1000, 19_000_000)
+    assert (blob.size, part.size) == (20_480_000, 18_999_000)
+    record.write_file([blob], tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == big.read_bytes()
+
+
+@pytest.mark.parametrize("size", [1000, 9_000_000])
+def test_file_that_grows_while_it_is_stored_keeps_to_what_was_asked(record, tmp_path, monkeypatch, size):
+    """LAMMPS goes on appending to its outputs while a checkpoint is uploaded."""
+    growing = tmp_path / "frames"
+    growing.write_bytes(bytes(range(250)) * (size // 250))
+    content, put = growing.read_bytes(), obstore.put
+
+    def grown(*args, **how):
+        with growing.open("ab") as file:
+            file.write(b"the next frame")
+        return put(*args, **how)
+
+    monkeypatch.setattr(obstore, "put", grown)
+    blob = record.put_file(growing, 0, size)
+    assert b"".join(record.read_blob(blob)) == content
+
+
+def test_torn_blob_is_stored_anew(record):
+    content = b"whole content"
+    obstore.put(record.root, f"x/blobs/{hashlib.sha256(content).hexdigest()}", content[:5])
+    assert b"".join(record.read_blob(record.put_bytes(content))) == content
+
+
+def test_large_file_that_is_stored_is_not_sent_again(record, tmp_path, monkeypatch):
+    big = tmp_path / "big"
+    big.write_bytes(bytes(range(256)) * 80_000)
+    blob = record.put_file(big)
+    monkeypatch.setattr(obstore, "put", None)
+    assert RunRecord(record.root, record.name).put_file(big) == blob
+
+
+def test_retention_keeps_newest_and_stage_boundaries_and_all_outputs(record, tmp_path):
+    record.claim(attempt())
+    recorder = Recorder(record, 1, None, keep=2)
+    for step in range(1, 7):
+        recorder.commit(cut(record, tmp_path / str(step), step, boundary=step == 2))
+    assert record.checkpoint_seqs() == [2, 5, 6]
+    for seq in record.checkpoint_seqs():
+        record.verify(record.checkpoint(seq))
+    record.write_file(record.checkpoint(6).outputs["out"].segments, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "".join(f"frame {step}\n" for step in range(1, 7))
+
+
+def test_missing_segment_makes_a_checkpoint_damaged(record, tmp_path):
+    record.claim(attempt())
+    checkpoint: Checkpoint = Recorder(record, 1, None, keep=2).commit(cut(record, tmp_path / "c", 1))
+    output: OutputFile = checkpoint.outputs["out"]
+    obstore.delete(record.root, f"x/blobs/{output.segments[0].sha256}")
+    with pytest.raises(Damaged, match="out"):
+        record.verify(checkpoint)
+
+
+def test_runs_are_listed(record):
+    record.claim(attempt())
+    assert run_names(record.root) == ["x"]

