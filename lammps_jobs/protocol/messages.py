@@ -45,7 +45,7 @@ class EngineJob(Frozen):
     """The log file's name until the script names another."""
     scratch: Path
     socket: Path
-    """Of the channel to the supervisor, relative to the working folder: addresses of sockets must be short."""
+    """Of the channel to the supervisor."""
     alive: Path
     """The file that the supervisor keeps locked while it lives (`protocol.alive`)."""
     every_s: float
