@@ -17,7 +17,9 @@ from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, UNWELL, LammpsJo
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from lammps_jobs.api.cluster import Cluster, Run, RunStatus
+    from lammps_jobs.api.cluster import Cluster
+    from lammps_jobs.api.run import Run
+    from lammps_jobs.api.status import RunStatus
     from lammps_jobs.doctor import Finding
     from lammps_jobs.record.documents import Resources
 
@@ -306,7 +308,7 @@ def shell(name: str, only_print: bool) -> None:
         return
     if not shutil.which(command[0]):
         raise NotInstalled(
-            f"{command[0]} is not on this machine.", where=shlex.join(command), remedy=PROGRAMS[command[0]]
+            f"{command[0]} is not on this machine.", where=shlex.join(command), remedy=PROGRAMS.get(command[0], "")
         )
     os.execvp(command[0], command)
 
@@ -316,7 +318,7 @@ def shell(name: str, only_print: bool) -> None:
 def doctor(stack: str) -> None:
     """Can runs run here - and on STACK? Each check, and the remedy where one fails."""
     from lammps_jobs import doctor as checks
-    from lammps_jobs.api.cluster import default_store
+    from lammps_jobs.backends.local import default_store
 
     given = click.get_current_context().find_root().params
     stack = stack or ("" if given["stack"] == "local" else given["stack"])
@@ -359,21 +361,21 @@ def rehearse(
 
     Runs it four times: plainly, with checkpoints, cut and lost, cut and kept; compares every output.
     """
-    from lammps_jobs.rehearsal import rehearse
+    from lammps_jobs.rehearsal import rehearse, render
     from lammps_jobs.report.page import write
 
     try:
         found = rehearse.rehearse(
             script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks),
             at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
-            report=(lambda run, found: write(run, page, found)) if page else None,
-            tell=lambda side: click.echo(f"  {side} ...", err=True),
+            on_side=lambda side: click.echo(f"  {side} ...", err=True),
+            on_end=(lambda run, found: write(run, page, found)) if page else None,
         )  # fmt: skip
     except TimeoutError as error:
         raise LammpsJobsError(
             str(error), remedy="Give it more time with --limit, or less to do with --steps."
         ) from None
-    _show(rehearse.text(found), **dataclasses.asdict(found))
+    _show(render.text(found), **dataclasses.asdict(found))
     click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(found.verdict, 0))
 
 

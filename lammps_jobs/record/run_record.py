@@ -216,6 +216,9 @@ class RunRecord:
         """False when a run of that name exists."""
         return self._commit("spec.json", submission)
 
+    def is_submitted(self) -> bool:
+        return self._load("spec.json", Submission) is not None
+
     def submission(self) -> Submission:
         found = self._load("spec.json", Submission)
         if found is None:
@@ -230,6 +233,10 @@ class RunRecord:
         names = [n for n in self._names("attempts") if n.count(".") == 1]
         found = (self._load(f"attempts/{name}", Attempt) for name in names)
         return [attempt for attempt in found if attempt]
+
+    def attempt(self, number: int) -> Attempt | None:
+        """The claim of attempt `number`; None when nobody has claimed it."""
+        return self._load(f"attempts/{number:04d}.json", Attempt)
 
     def newest_attempt(self) -> int:
         names = [n for n in self._names("attempts") if n.count(".") == 1]
