@@ -49,8 +49,8 @@ Submit = Callable[..., Run]
 class BackendTests:
     """What every place where runs run promises, as tests of a cluster on it.
 
-    A subclass has access to a fixture `cluster`, a `Cluster` whose store may hold other runs. Each test submits runs
-    of its own, by names of its own, and cancels them in the end.
+    A subclass provides the fixture `cluster`, a `Cluster` whose store may hold other runs. Each test names its runs
+    after itself, and cancels what still runs at its end.
     """
 
     wait_s = 120.0
@@ -58,7 +58,7 @@ class BackendTests:
 
     @pytest.fixture
     def submit(self, cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Submit]:
-        """Submits a script given as text, under a name of the test's own."""
+        """Submits a script given as text, under the name of the test."""
         runs: list[Run] = []
         path = tmp_path / "in.contract"
         name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")

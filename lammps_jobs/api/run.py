@@ -118,8 +118,8 @@ class Run:
     def logs(self) -> str:
         """The whole log as LAMMPS would have written it, stitched over all attempts.
 
-        For an attempt that runs on this machine or failed it reaches to the present or to the
-        failure, else to the last checkpoint.
+        It reaches to the present where the attempt can be seen from here, to the failure of one that failed, else
+        to the last checkpoint. Raises Damaged when a stored piece is missing or changed.
         """
         recorded = self._joined(self.record.outputs().get(FULL_LOG))
         newest = self.record.newest_attempt()
@@ -183,7 +183,7 @@ class Run:
     def settle(self, timeout_s: float = 30.0) -> bool:
         """Wait until no process of the run is left; True when none is.
 
-        `wait` returns as soon as the record tells the end; the attempt still saves its logs then, and cleans up.
+        `wait` returns as soon as the end is on record; the attempt still saves its logs then, and cleans up.
         """
         return self._backend.settle(self.record, timeout_s)
 

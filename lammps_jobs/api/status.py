@@ -1,4 +1,4 @@
-"""What is known of a run at one moment: read from its record and its backend, then derived without asking again."""
+"""The status of a run: derived, without asking again, from what was read of its record and what its backend said."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lammps_jobs.backends.base import JobStatus
 from lammps_jobs.record.documents import Attempt, AttemptEnd, Checkpoint, Fidelity, Progress, Result
 
 State = Literal["waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished"]
-"""`waiting`: an attempt will start. `lost`: the newest attempt stopped without saying how. The rest as they sound."""
+"""`waiting`: an attempt will start. `lost`: the newest attempt stopped without a final status."""
 
 ENDED: frozenset[State] = frozenset({"interrupted", "lost", "failed", "cancelled", "finished"})
 """States that nothing leaves by itself."""
@@ -19,23 +19,27 @@ LOST = "The attempt stopped without a final status: its machine was reclaimed or
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What is known of a run at one moment.
-
-    `step` is the timestep that was reached, `target` the last one of the stage; `stage` counts the script's `run` and
-    `minimize` commands from 1. `reason`, `where` and `remedy` say why a run waits or ended and what to do.
-    """
+    """What is known of a run at one moment."""
 
     name: str
     state: State
     attempt: int
+    """Number of the newest attempt; 0 before the first."""
     step: int
+    """The timestep that was reached, as it was last published."""
     target: int
+    """The last timestep of the stage."""
     stage: int
+    """Which of the script's `run` and `minimize` commands, from 1."""
     reason: str = ""
+    """Why the run waits or ended."""
     where: str = ""
+    """File, line and command of the script, for a failure of LAMMPS."""
     remedy: str = ""
     exit_code: int = 0
+    """What the newest attempt exited with (docs/exit-codes.md)."""
     checkpoint: int | None = None
+    """Sequence number of the newest readable checkpoint."""
     checkpoint_step: int | None = None
     fidelity: Fidelity = field(default_factory=Fidelity)
     """The weakest grade of all resumes so far: how true the run is to one that was never interrupted."""
@@ -61,7 +65,7 @@ class Reading:
 
     @property
     def is_conclusive(self) -> bool:
-        """True when the record alone tells the state, so that the backend need not be asked."""
+        """True when the state follows from the record alone, so that the backend need not be asked."""
         return self.result is not None or (self.end is not None and self.end.outcome in ("failed", "cancelled"))
 
 

@@ -1,4 +1,4 @@
-"""Is a script safe on machines that may vanish? Answered on this machine before anything is paid.
+"""A rehearsal: whether a script is safe on machines that may vanish, found out here before anything is paid.
 
 Four sides of one script: *bare* (plain `lmp`), *checkpointed* (cuts that nobody notices), *kept* (cut, set up
 again, not lost) and *lost* (cut, the process gone, resumed from the store in a new one).

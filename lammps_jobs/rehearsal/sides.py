@@ -54,7 +54,7 @@ class Workspace:
         self.seconds: dict[str, float] = {}
 
     def bare(self) -> None:
-        """Run plain `lmp` in a folder of its own, its outputs under `bare`.
+        """Run plain `lmp`, its outputs under `bare`.
 
         Raises ScriptError when it fails, TimeoutError after `limit_s`.
         """

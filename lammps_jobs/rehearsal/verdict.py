@@ -42,9 +42,10 @@ class RehearsalReport:
     script: str
     verdict: Verdict
     as_if: str
+    """Of an exact verdict: equal to the run that was `never cut`, or to one that was cut there and `set up again`."""
     reasons: tuple[str, ...]
     stages: tuple[StageVerdict, ...]
-    cuts: tuple[Cut, ...]
+    cuts: tuple[tuple[int, int], ...]
     """(stage, timestep) of the checkpoints that the lost run was resumed from."""
     harm: tuple[Difference, ...]
     """Where the run with checkpoints that nobody interrupted differs from bare LAMMPS: must be nothing."""
@@ -128,9 +129,9 @@ def _within(grade: Grade, differences: tuple[Difference, ...]) -> bool:
 
 
 def _late(difference: Difference, cuts: tuple[Cut, ...]) -> str:
-    """In words, that a difference came too long after its cut to be told from rounding; "" when it did not."""
+    """Why a difference proves nothing: it came too long after its cut; "" when it did not."""
     before = [step for _, step in cuts if difference.step is not None and step <= difference.step]
     if not before or (difference.step or 0) - before[-1] <= CHAOS or (difference.relative or 1) < ROUNDING:
         return ""
     return (f"{difference.file} differs at step {difference.step} first, {(difference.step or 0) - before[-1]} steps "
-            "after the cut: too late to tell rounding from an error; rehearse with a smaller thermo")  # fmt: skip
+            "after the cut: too late to distinguish rounding from an error; rehearse with a smaller thermo")  # fmt: skip

@@ -100,7 +100,7 @@ def test_command_line_text_json_page_and_exit_codes(script, tmp_path):
     said = call("--json", "rehearse", path, "--report", page)
     assert said.returncode == 0
     assert json.loads(said.stdout)["verdict"] == "exact"
-    assert "CutPlan" in page.read_text()
+    assert "Rehearsal of in.test" in page.read_text()
     refused = script(START + "fix 1 all nve\ndump z all custom/gz 50 z.gz id x\nthermo 50\nrun 300\n", name="in.no")
     said = call("rehearse", refused)
     assert said.returncode == 20

@@ -48,7 +48,7 @@ def test_difference_larger_than_the_grade_admits_is_found_out(grade, difference,
 def test_difference_long_after_a_faithful_cut_is_no_proof_of_an_error(step, relative, late):
     found = replace(CLEAN, fidelity=Fidelity(grade="faithful"), differences=(row(step, relative),))
     report = judge(found)
-    assert any("too late to tell rounding" in reason for reason in report.reasons) == late
+    assert any("too late to distinguish rounding" in reason for reason in report.reasons) == late
     assert report.verdict == ("different" if relative == 0.5 and not late else "faithful")
 
 
