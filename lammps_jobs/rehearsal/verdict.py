@@ -133,5 +133,8 @@ def _late(difference: Difference, cuts: tuple[Cut, ...]) -> str:
     before = [step for _, step in cuts if difference.step is not None and step <= difference.step]
     if not before or (difference.step or 0) - before[-1] <= CHAOS or (difference.relative or 1) < ROUNDING:
         return ""
-    return (f"{difference.file} differs at step {difference.step} first, {(difference.step or 0) - before[-1]} steps "
-            "after the cut: too late to distinguish rounding from an error; rehearse with a smaller thermo")  # fmt: skip
+    after = (difference.step or 0) - before[-1]
+    return (
+        f"{difference.file} differs at step {difference.step} first, {after} steps after the cut: "
+        "too late to distinguish rounding from an error; rehearse with a smaller thermo"
+    )
