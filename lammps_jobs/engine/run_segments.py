@@ -82,7 +82,7 @@ class Runs:
             rebuilt = self._hunt(command, style, hunt)
             if rebuilt or hunt <= 1 or self.engine.step() < command.last - 1:  # else its end is a better place
                 self.engine.cut(command, boundary=False, stop=decision == "stop", rebuilt=rebuilt)
-                if planned and self.engine.job["after_cut"] == "set up again":
+                if planned and self.engine.job.cut_plan.then == "set up again":
                     self._set_up_again(command)
             set_up = False
             line = command.rest(steps=command.last - self.engine.step(), set_up=False)
@@ -133,7 +133,7 @@ class Runs:
 
     def _plan_near(self, command: RunCommand, step: int, hunting: bool) -> Choice | None:
         span = command.last - command.first
-        wished = [command.first + int(share * span) for share in self.engine.job["at"] if share < 1]
+        wished = [command.first + int(share * span) for share in self.engine.job.cut_plan.at if share < 1]
         for wish in wished:
             if wish >= step and self.engine.cuts < MOST_REHEARSED:
                 return choose(
@@ -148,7 +148,7 @@ class Runs:
 
     def keeps_order(self) -> bool:
         """Whether a set-up can leave the atoms in their order. An accelerator sorts and bins in its own way."""
-        accelerated = self.engine.job["lammps_args"] or self.engine.journal.of("package")
+        accelerated = self.engine.job.lammps_args or self.engine.journal.of("package")
         return not accelerated and atom_order.can_be_kept(self.engine.lmp)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from lammps_jobs.engine.communicator import Ranks
 from lammps_jobs.engine.interpreter import Engine, Finished
+from lammps_jobs.protocol.messages import EngineJob
+from lammps_jobs.record.documents import CutPlan
 
 
 class Alone(Ranks):
@@ -40,11 +42,11 @@ def bare(folder: Path, script: str) -> list[str]:
 
 
 def ours(folder: Path, script: str) -> list[str]:
-    job = {
-        "script": script, "variables": {}, "inputs": [], "ranks": 1, "raw_log": str(folder / "ours.log"), "uncut": [],
-        "lammps_args": [], "cut_at": [], "at": [], "rehearsed": False, "after_cut": "go on", "resume": None,
-    }  # fmt: skip
-    engine = Engine(job, Alone())
+    job = EngineJob(
+        script=script, variables={}, inputs=(), ranks=1, lammps_args=(), scratch=folder, socket=folder / "none",
+        alive=folder / "none", every_s=1e9, no_checkpoint_stages=(), cut_plan=CutPlan(), is_rehearsed=False,
+    )  # fmt: skip
+    engine = Engine(job, Alone(), None)
     error = ""
     try:
         engine.run()
@@ -53,7 +55,7 @@ def ours(folder: Path, script: str) -> list[str]:
     except Exception as fault:
         error = str(fault)
     engine.lmp.close()
-    return printed(folder / "ours.log", error)
+    return printed(job.raw_log, error)
 
 
 def printed(log: Path, error: str) -> list[str]:

@@ -79,7 +79,7 @@ def work(url: str, name: str, environment: JobEnvironment) -> int:
         if made:
             print(made, flush=True)
 
-    supervisor = Supervisor(store, scratch, dataclasses.replace(environment, observe=observe))
+    supervisor = Supervisor.claim(store, scratch, dataclasses.replace(environment, observe=observe))
     with printing(supervisor.scratch / FULL_LOG):
         code = supervisor.run()
     if code == INTERRUPTED and environment.job and environment.job_attempt >= continuation.LAST_ATTEMPT:
