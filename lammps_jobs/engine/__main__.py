@@ -10,24 +10,26 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from lammps_jobs.engine import capture
 from lammps_jobs.engine.check import check
-from lammps_jobs.engine.checkpoint_handler import Watch
-from lammps_jobs.engine.communicator import Ranks
-from lammps_jobs.engine.interpreter import Engine, Finished, Stopped
+from lammps_jobs.engine.checkpoint_handler import CheckpointHandler
+from lammps_jobs.engine.communicator import Communicator
+from lammps_jobs.engine.interpreter import Interpreter, Quit
 from lammps_jobs.engine.restored_state import CannotContinue
+from lammps_jobs.engine.session import Session, Stopped, open_session
+from lammps_jobs.engine.supervisor_line import ABANDONED, SupervisorLine
 from lammps_jobs.protocol import alive
 from lammps_jobs.protocol.messages import EngineJob, Failed
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.language import ScriptFault
 
 FAILED = 3
-ABANDONED = 99
-"""Exit code of a rank whose supervisor is gone."""
 LAST_WORDS_S = 3.0
 """Seconds that the other ranks leave to rank 0 to say why all of them failed: mpirun ends it when they end."""
 
@@ -37,74 +39,80 @@ def main() -> int:
         return check()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the supervisor decides when to stop
-    start = _Start()
+    engine = _Engine()
     try:
-        start.run(Path(sys.argv[1]))
+        engine.run(Path(sys.argv[1]))
     except BaseException as error:
-        start.fail(error)
+        engine.fail(error)
     return 0
 
 
-class _Start:
-    """What there is of an engine by the time it may fail."""
+class _Engine:
+    """What there is of this rank's engine by the time it may fail."""
 
     def __init__(self) -> None:
-        self.ranks: Ranks | None = None
-        self.watch: Watch | None = None
-        self.engine: Engine | None = None
+        self.communicator: Communicator | None = None
+        self.line: SupervisorLine | None = None
+        self.session: Session | None = None
 
     def run(self, path: Path) -> None:
         job = EngineJob.model_validate_json(path.read_bytes())
         alive.watch(job.alive, lambda: os._exit(ABANDONED))
-        self.ranks = Ranks(job.ranks)
-        self.watch = Watch(job) if self.ranks.me == 0 else None
-        self.engine = Engine(job, self.ranks, self.watch)
+        self.communicator = Communicator(job.ranks)
+        if self.communicator.is_root:
+            self.line = SupervisorLine(job.socket, CheckpointHandler(job.cut_plan, job.every_s), self.fail)
+        self.session = open_session(job, self.communicator, self.line, self.fail)
         stopped = False
         try:
-            self.engine.run()
+            Interpreter(self.session).follow()
         except Stopped:
             stopped = True
-        except Finished:
+        except Quit:
             pass
-        self.ranks.wait()
-        self.engine.finish(stopped=stopped)
+        self.communicator.wait()
+        capture.finish(self.session, stopped=stopped)
 
     def fail(self, error: BaseException) -> NoReturn:
+        """Say why, and end at once, from whatever thread."""
         traceback.print_exception(error)
         sys.stderr.flush()
-        if self.watch:
+        if self.line:
             with contextlib.suppress(Exception):  # the report matters more than the log's last lines
-                self.watch.log.drop(False)
+                if (
+                    self.session
+                    and self.session.final_step is None
+                    and threading.current_thread() is threading.main_thread()
+                ):
+                    self.session.drop_log(False)
             with contextlib.suppress(Exception):
-                self.watch.failed(self._report(error))
-        elif self.ranks:
+                self.line.send(self._report(error))
+        elif self.communicator and self.communicator.size > 1:
             time.sleep(LAST_WORDS_S)
         os._exit(FAILED)
 
     def _report(self, error: BaseException) -> Failed:
-        cause, text = _cause_of(error), _text_of(error)
-        trace = "".join(traceback.format_exception(error)) if cause == "internal" else ""
-        engine = self.engine
-        if engine is None:
-            return Failed(cause=cause, where=ScriptLine(), text=text, stage=0, step=0, traceback=trace)
-        return Failed(cause=cause, where=engine.where, text=text, stage=engine.stage, step=engine.step(),
-                      traceback=trace)  # fmt: skip
+        cause, session = cause_of(error), self.session
+        return Failed(
+            cause=cause, where=session.where if session else ScriptLine(), text=text_of(error),
+            stage=session.stage if session else 0, step=session.step if session else 0,
+            traceback="".join(traceback.format_exception(error)) if cause == "internal" else "",
+        )  # fmt: skip
 
 
-def _cause_of(error: BaseException) -> Literal["script", "resume", "internal"]:
+def cause_of(error: BaseException) -> Literal["script", "resume", "internal"]:
     """Whose fault it is. LAMMPS's Python module raises its errors as plain `Exception` or MPIAbortException."""
     if isinstance(error, CannotContinue):
         return "resume"
-    plain = type(error) is Exception or type(error).__name__ == "MPIAbortException"
-    return "script" if plain or isinstance(error, ScriptFault) else "internal"
+    is_of_lammps = type(error) is Exception or type(error).__name__ == "MPIAbortException"
+    return "script" if is_of_lammps or isinstance(error, ScriptFault) else "internal"
 
 
-def _text_of(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """LAMMPS's own lines about an error; of another one its first line."""
     text = str(getattr(error, "message", error))
     lines = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1]
-    said = "\n".join(lines).strip()
-    return said if _cause_of(error) != "internal" else f"{type(error).__name__}: {said}"
+    first = "\n".join(lines).strip()
+    return first if cause_of(error) != "internal" else f"{type(error).__name__}: {first}"
 
 
 if __name__ == "__main__":

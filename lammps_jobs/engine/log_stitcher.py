@@ -16,7 +16,7 @@ from typing import IO
 _LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps")
 
 
-class Stitcher:
+class LogStitcher:
     """Safe to use from the main thread and the watching one.
 
     `target` is the log file that the script asks for, `full` one that no `log` command ends.

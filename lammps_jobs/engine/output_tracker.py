@@ -29,7 +29,7 @@ class Recorded:
     mtime_ns: int
 
 
-class Outputs:
+class OutputTracker:
     """Watches the working folder; input files that did not change are no outputs.
 
     `also` names files that lie elsewhere, `before` those that an earlier attempt recorded.
