@@ -31,10 +31,10 @@ if TYPE_CHECKING:
         NameTaken,
         NoSuchRun,
         NotInstalled,
+        OtherFormat,
         ScriptError,
         StackError,
         StoreError,
-        TooNew,
         UsageError,
         WrongState,
     )
@@ -78,6 +78,7 @@ __all__ = [
     "NameTaken",
     "NoSuchRun",
     "NotInstalled",
+    "OtherFormat",
     "OutputFile",
     "Progress",
     "RehearsalReport",
@@ -90,7 +91,6 @@ __all__ = [
     "StageVerdict",
     "State",
     "StoreError",
-    "TooNew",
     "UsageError",
     "Values",
     "Verdict",
@@ -106,7 +106,7 @@ _HOMES = {
     "errors": (
         "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing "
         "LammpsJobsError NameTaken NoSuchRun NotInstalled ScriptError StackError StoreError "
-        "TooNew UsageError WrongState"
+        "OtherFormat UsageError WrongState"
     ),
     "record.documents": (
         "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"

@@ -22,7 +22,6 @@ from lammps_jobs.record.documents import (
     OutputFile,
     Progress,
     RunSpec,
-    weakest,
 )
 from lammps_jobs.record.run_record import RunRecord
 
@@ -83,18 +82,18 @@ class Run:
         number = self.record.newest_attempt()
         if not number:
             return Reading(self.name)
+        result, end = self.record.result(), self.record.ended(number)
+        progress, checkpoint = self.record.progress(number), self.checkpoint
+        past = result or end or progress or checkpoint
         return Reading(
             self.name,
             attempt=self.record.attempt(number),
-            end=self.record.ended(number),
-            progress=self.record.progress(number),
-            checkpoint=self.checkpoint,
-            result=self.record.result(),
-            fidelity=self._fidelity(),
+            end=end,
+            progress=progress,
+            checkpoint=checkpoint,
+            result=result,
+            fidelity=past.fidelity_so_far if past else Fidelity(as_if="never cut"),
         )
-
-    def _fidelity(self) -> Fidelity:
-        return weakest([event.fidelity for event in self.events if event.kind == "resumed" and event.fidelity])
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -103,6 +102,13 @@ class Run:
             with contextlib.suppress(Damaged):
                 return self.record.checkpoint(seq)
         return None
+
+    @property
+    def resumed_at(self) -> tuple[tuple[int, int], ...]:
+        """(stage, timestep) of the checkpoints that the run was resumed from, in order; of one that fell back, only
+        those that what it has now goes back to."""
+        past = self.record.result() or self.record.ended(self.record.newest_attempt()) or self.checkpoint
+        return past.resumed_at if past else ()
 
     @property
     def progress(self) -> Progress | None:
