@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         EngineDied,
         Fenced,
         InputMissing,
+        InternalError,
         LammpsJobsError,
         NameTaken,
         NoSuchRun,
@@ -74,6 +75,7 @@ __all__ = [
     "Fidelity",
     "Grade",
     "InputMissing",
+    "InternalError",
     "LammpsJobsError",
     "NameTaken",
     "NoSuchRun",
@@ -104,7 +106,7 @@ _HOMES = {
     "api.run": "Run",
     "api.status": "RunStatus State",
     "errors": (
-        "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing "
+        "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
         "LammpsJobsError NameTaken NoSuchRun NotInstalled ScriptError StackError StoreError "
         "OtherFormat UsageError WrongState"
     ),
