@@ -22,7 +22,7 @@ class Late(Communicator):
     answers = [("go on", 0), "go on", ("go on", 0)]
 
     def from_root(self, answer):
-        if session.step == 100 and session.stage == 1 and len(self.answers) == 3:
+        if len(self.answers) == 3:  # the first run just came back
             session.lmp.set_internal_variable(HALT_VARIABLE, 90.0)
         return self.answers.pop(0)
 
