@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from emulator.batch import Cloud, Job
-from lammps_jobs.api.cluster import Run
+from lammps_jobs.api.run import Run
 
 WAIT_S = 120.0
 

@@ -1,4 +1,4 @@
-"""Whether this machine and a stack can do what the library asks of them: each check, and what to do about a failure."""
+"""Checks of this machine and of a stack: each says whether runs can run there, and what to do where they cannot."""
 
 from __future__ import annotations
 
@@ -24,31 +24,33 @@ SKEW_S = 300.0
 """Clock difference from which on AWS refuses signed requests (Signature Version 4: five minutes)."""
 LEAST_FREE_GIB = 1.0
 NO_SUCH_REVISION = 2**31 - 1
-"""Revision of a job definition that no account reaches: SubmitJob with it tells who may submit, and submits nothing."""
+"""Revision of a job definition that no account reaches: SubmitJob with it shows who may submit, and submits nothing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The answer of one check: what was found, and if that is not as it should be, where and what to do."""
 
-    what: str
+    check: str
     is_well: bool
-    detail: str
+    what: str
+    where: str = ""
     remedy: str = ""
 
 
-def _tried(what: str, look: Callable[[], str]) -> Finding:
+def _tried(check: str, look: Callable[[], str]) -> Finding:
+    """The finding of a check that returns what it found, or raises the error to report."""
     try:
-        return Finding(what, True, look())
+        return Finding(check, True, look())
     except LammpsJobsError as error:
-        return Finding(what, False, " ".join(part for part in (error.what, error.where) if part), error.remedy)
+        return Finding(check, False, error.what, error.where, error.remedy)
 
 
 # -- this machine --------------------------------------------------------------------------------------
 
 
 def machine(store: str) -> Iterator[Finding]:
-    """LAMMPS, MPI and the store of the local backend."""
+    """Check LAMMPS, MPI and the store at `store`, which the local backend needs."""
     yield _tried("LAMMPS", _lammps)
     from lammps_jobs.supervisor.engine_process import mpirun
 
@@ -57,7 +59,7 @@ def machine(store: str) -> Iterator[Finding]:
 
 
 def _lammps() -> str:
-    """LAMMPS is loaded in a process of its own, since a broken one may take its process with it."""
+    """The version of LAMMPS, which is loaded in another process, since a broken one may take its process with it."""
     command = [sys.executable, "-m", "lammps_jobs.engine", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
@@ -86,11 +88,11 @@ def _store(url: str) -> str:
 
 
 def stack(name: str, region: str | None = None) -> Iterator[Finding]:
-    """All that a submission to the stack needs; ends early where nothing further can be told."""
+    """Check all that a submission to the stack needs; ends early where nothing further can be found out."""
     try:
         outputs = load(name, region)
     except LammpsJobsError as error:
-        yield Finding("stack outputs", False, " ".join(filter(None, (error.what, error.where))), error.remedy)
+        yield Finding("stack outputs", False, error.what, error.where, error.remedy)
         return
     yield Finding("stack outputs", True, f"{outputs.stack} in {outputs.region}, {len(outputs.pools)} pools")
     checks = _Stack(outputs)
@@ -104,14 +106,16 @@ def stack(name: str, region: str | None = None) -> Iterator[Finding]:
     yield _tried("logs", checks.logs)
     yield _tried("jobs", checks.jobs)
     for pool_name, pool in outputs.pools.items():
-        for what, look in {
+        for check, look in {
             "queue": checks.queue, "machines": checks.environments, "job definition": checks.definition,
             "submitting": checks.submitting, "image": checks.image, "quota": checks.quota,
         }.items():  # fmt: skip
-            yield _tried(f"{pool_name}: {what}", partial(look, pool))
+            yield _tried(f"{pool_name}: {check}", partial(look, pool))
 
 
 class _Stack:
+    """The checks of a stack: each returns what it found, and raises the error that a submission would meet."""
+
     def __init__(self, outputs: StackOutputs) -> None:
         self.outputs = outputs
         self._clients: dict[str, Any] = {}
@@ -123,7 +127,7 @@ class _Stack:
 
     @cached_property
     def _identity(self) -> tuple[dict[str, Any], float]:
-        """Who AWS takes us for, and how many seconds our clock is ahead of its."""
+        """The caller as AWS knows it, and how many seconds this machine's clock is ahead of that of AWS."""
         with explained("the AWS account"):
             answer = self._client("sts").get_caller_identity()
         said = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
@@ -149,7 +153,7 @@ class _Stack:
         return self.outputs.store
 
     def writing(self) -> str:
-        """An upload is begun and called off: that needs the same permission, and leaves nothing."""
+        """Begin an upload and call it off: that needs the same permission, and leaves nothing."""
         at = {"Bucket": self.outputs.bucket, "Key": "runs/doctor"}
         with explained(self.outputs.store):
             upload = self._client("s3").create_multipart_upload(**at)["UploadId"]
@@ -165,7 +169,7 @@ class _Stack:
         return group
 
     def jobs(self) -> str:
-        """Jobs are described, whichever there are."""
+        """Describe a job that does not exist, and list those there are."""
         with explained("AWS Batch"):
             self._client("batch").describe_jobs(jobs=["doctor"])
             for pool in self.outputs.pools.values():
@@ -198,7 +202,7 @@ class _Stack:
         return f"revision {found[0]['revision']}"
 
     def submitting(self, pool: PoolOutputs) -> str:
-        """A job is submitted that cannot be, as its definition does not exist: who may not submit hears so first."""
+        """Submit a job whose definition does not exist: AWS refuses a caller without permission before it sees that."""
         definition = f"{pool.definition.rpartition(':')[0]}:{NO_SUCH_REVISION}"
         try:
             with explained(pool.queue):

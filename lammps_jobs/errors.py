@@ -1,4 +1,4 @@
-"""The errors a user can meet, named after what can be done about them.
+"""The errors a user can meet, named after what can be done about them, and all exit codes.
 
 Every text has three parts: what happened, where, what to do next. `exit_code` is what the command
 line exits with; `python -m lammps_jobs.errors > docs/exit-codes.md` writes the page about them.
@@ -72,7 +72,7 @@ class NotInstalled(LammpsJobsError):
 
 
 class EngineDied(LammpsJobsError):
-    """LAMMPS ended without a word of its own: a signal, out of memory, an MPI abort."""
+    """LAMMPS ended without an error message: a signal, out of memory, an MPI abort."""
 
     exit_code = 11
 

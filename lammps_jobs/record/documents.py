@@ -15,7 +15,8 @@ from lammps_jobs.formats.units import rate_text
 FORMAT = 2
 """Version of every document in this file. A reader refuses a document with another one."""
 
-RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+NAME_RULE = "Use letters, digits, '.', '_' and '-', beginning with a letter or digit, 128 characters at most."
 
 
 FULL_LOG = ".full.log"
@@ -110,8 +111,8 @@ class RunSpec(Document):
     @field_validator("name")
     @classmethod
     def _name_is_plain(cls, name: str) -> str:
-        if not RUN_NAME.match(name):
-            raise ValueError("use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        if not RUN_NAME.fullmatch(name):
+            raise ValueError(NAME_RULE)
         return name
 
 
@@ -186,6 +187,7 @@ class OutputFile(Frozen):
 
     @property
     def size(self) -> int:
+        """Bytes of the whole file."""
         return sum(segment.size for segment in self.segments)
 
 

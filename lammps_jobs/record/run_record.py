@@ -213,6 +213,9 @@ class RunRecord:
         """False when a run of that name exists."""
         return self._commit(layout.SPEC, submission)
 
+    def is_submitted(self) -> bool:
+        return self._load("spec.json", Submission) is not None
+
     def submission(self) -> Submission:
         found = self._load(layout.SPEC, Submission)
         if found is None:
@@ -226,6 +229,10 @@ class RunRecord:
         """All claims, oldest first."""
         found = (self._load(layout.claim(number), Attempt) for number in self._numbers(layout.ATTEMPTS))
         return [attempt for attempt in found if attempt]
+
+    def attempt(self, number: int) -> Attempt | None:
+        """The claim of attempt `number`; None when nobody has claimed it."""
+        return self._load(f"attempts/{number:04d}.json", Attempt)
 
     def newest_attempt(self) -> int:
         """The number of the newest claim; 0 when there is none."""
