@@ -77,12 +77,9 @@ class _Engine:
         traceback.print_exception(error)
         sys.stderr.flush()
         if self.line:
-            with contextlib.suppress(Exception):  # the report matters more than the log's last lines
-                if (
-                    self.session
-                    and self.session.final_step is None
-                    and threading.current_thread() is threading.main_thread()
-                ):
+            is_main = threading.current_thread() is threading.main_thread()
+            if self.session and self.session.final_step is None and is_main:
+                with contextlib.suppress(Exception):  # the report matters more than the log's last lines
                     self.session.drop_log(False)
             with contextlib.suppress(Exception):
                 self.line.send(self._report(error))

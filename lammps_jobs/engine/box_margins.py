@@ -80,17 +80,17 @@ def _header(path: Path) -> dict[str, float]:
 def command(wanted: Margins, boundary: Boundary) -> str:
     """The command that gives a restored box its margins back; empty when there is nothing to do.
 
-    Each keyword of `change_box` takes all margins anew from the box as it then is, after the ones before it
-    widened it, which is reckoned with. A face with a minimum (m) is left alone.
+    Each keyword of `change_box` computes all margins from the box that the keywords before it have widened; the
+    edges make up for that. A face with a minimum (m) is left alone.
     """
-    told = [
+    wrapped = [
         (axis, margin, boundary.faces.split()[dimension])
         for dimension, (axis, margin) in enumerate(zip("xyz", wanted, strict=True))
         if margin is not None and not boundary.has_minimum(dimension)
     ]
     said = [
-        f"{axis} final 0.0 {_edge(margin, faces, len(told) - 1 - at)!r}"
-        for at, (axis, margin, faces) in enumerate(told)
+        f"{axis} final 0.0 {_edge(margin, faces, len(wrapped) - 1 - at)!r}"
+        for at, (axis, margin, faces) in enumerate(wrapped)
     ]
     return f"change_box all {' '.join(said)} units box" if said else ""
 

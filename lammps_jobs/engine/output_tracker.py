@@ -73,7 +73,7 @@ class OutputTracker:
             goes_on = old is not None and not whole and _extends(path, status.st_size, old)
             start = old.size if old and goes_on else 0
             if goes_on and start == 0 and name in self._before:
-                start = dcd.header_size(path)  # written anew with the first frame after a resume
+                start = dcd.header_size(path)  # LAMMPS writes it again with the first frame after a resume
             found.append(
                 self._piece(name, (start, status.st_size), replaces=not goes_on, copy=copies / str(len(found)))
             )

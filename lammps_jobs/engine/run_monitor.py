@@ -38,7 +38,7 @@ class RunMonitor:
 
     @property
     def step(self) -> int:
-        """The timestep, as far as runs told it."""
+        """The timestep that the present run has reached, or the one before it ended at."""
         return int(self._step.value)
 
     def start(self) -> None:
