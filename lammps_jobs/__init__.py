@@ -27,14 +27,15 @@ if TYPE_CHECKING:
         EngineDied,
         Fenced,
         InputMissing,
+        InternalError,
         LammpsJobsError,
         NameTaken,
         NoSuchRun,
         NotInstalled,
+        OtherFormat,
         ScriptError,
         StackError,
         StoreError,
-        TooNew,
         UsageError,
         WrongState,
     )
@@ -74,10 +75,12 @@ __all__ = [
     "Fidelity",
     "Grade",
     "InputMissing",
+    "InternalError",
     "LammpsJobsError",
     "NameTaken",
     "NoSuchRun",
     "NotInstalled",
+    "OtherFormat",
     "OutputFile",
     "Progress",
     "RehearsalReport",
@@ -90,7 +93,6 @@ __all__ = [
     "StageVerdict",
     "State",
     "StoreError",
-    "TooNew",
     "UsageError",
     "Values",
     "Verdict",
@@ -104,9 +106,9 @@ _HOMES = {
     "api.run": "Run",
     "api.status": "RunStatus State",
     "errors": (
-        "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing "
-        "LammpsJobsError NameTaken NoSuchRun NotInstalled ScriptError StackError StoreError "
-        "TooNew UsageError WrongState"
+        "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
+        "LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
+        "StoreError UsageError WrongState"
     ),
     "record.documents": (
         "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"

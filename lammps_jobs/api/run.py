@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lammps_jobs.api.status import Reading, RunStatus, derive
+from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of, step_of
 from lammps_jobs.backends.base import Backend, JobStatus
 from lammps_jobs.errors import Damaged, NotInstalled, WrongState
 from lammps_jobs.record.documents import (
@@ -18,11 +18,9 @@ from lammps_jobs.record.documents import (
     AttemptEnd,
     Checkpoint,
     Event,
-    Fidelity,
     OutputFile,
     Progress,
     RunSpec,
-    weakest,
 )
 from lammps_jobs.record.run_record import RunRecord
 
@@ -90,11 +88,7 @@ class Run:
             progress=self.record.progress(number),
             checkpoint=self.checkpoint,
             result=self.record.result(),
-            fidelity=self._fidelity(),
         )
-
-    def _fidelity(self) -> Fidelity:
-        return weakest([event.fidelity for event in self.events if event.kind == "resumed" and event.fidelity])
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -236,10 +230,7 @@ class Run:
             self._backend.interrupt(self.record)
             if not now:
                 self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
-        number = self.record.newest_attempt() + 1
-        claim = Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch="")
-        self.record.claim(claim)
-        self.record.end(AttemptEnd(number=number, outcome="cancelled", reason="cancelled by the user"))
+        self._end_for_good()
 
     def download(self, path: str | Path) -> list[Path]:
         """Write every output file under the folder `path`, joined over attempts; returns the files.
@@ -257,6 +248,19 @@ class Run:
     def final_state(self) -> bytes:
         """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
         return self._joined(self.record.outputs().get(FINAL_STATE))
+
+    def _end_for_good(self) -> None:
+        """Claim one more attempt, which ends as cancelled: whatever still runs is fenced off by it."""
+        seen = self._read()
+        number = (seen.attempt.number if seen.attempt else 0) + 1
+        self.record.claim(Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch=""))
+        past = lineage_of(seen)
+        self.record.end(
+            AttemptEnd(
+                number=number, outcome="cancelled", reason="cancelled by the user", last_step=step_of(seen),
+                parent=past.parent, resumed_at=past.resumed_at, fidelity_so_far=past.fidelity_so_far,
+            )
+        )  # fmt: skip
 
     def _require_going(self, verb: str) -> None:
         if self.status.is_ended:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lammps_jobs.api.cluster import Values
 from lammps_jobs.api.run import Run
-from lammps_jobs.record.documents import CutPlan, Resources
+from lammps_jobs.record.documents import Checkpoint, CutPlan, Resources
 from lammps_jobs.rehearsal.compare import compare
 from lammps_jobs.rehearsal.sides import STATE, Workspace, folder_for
 from lammps_jobs.rehearsal.verdict import Cut, Findings, RehearsalReport, StageVerdict, judge, stage_verdict
@@ -58,7 +58,7 @@ def rehearse(
             killer = random.Random(seed) if kill else None
             lost = place.side("lost", CutPlan(cut_at=_draw(scout, cuts, seed), then="stop"), killer)
             on_side("kept")
-            place.side("kept", CutPlan(cut_at=resumed_at(lost), then="set up again"))
+            place.side("kept", CutPlan(cut_at=_resumed_at(lost), then="set up again"))
             report = judge(_findings(place, scout, lost))
             if on_end:
                 on_end(lost, report)
@@ -69,21 +69,19 @@ def rehearse(
 
 def _draw(scout: Run, count: int, seed: int) -> tuple[Cut, ...]:
     """Some of the cuts that were tried."""
-    cuts = sorted({(event.stage or 0, event.step or 0) for event in scout.events if event.kind == "checkpoint"})
+    cuts = sorted({(checkpoint.stage, checkpoint.step) for checkpoint in _checkpoints(scout)})
     return tuple(sorted(random.Random(seed).sample(cuts, min(count, len(cuts)))))
 
 
-def resumed_at(run: Run) -> tuple[Cut, ...]:
+def _checkpoints(run: Run) -> list[Checkpoint]:
+    record = run.record
+    return [checkpoint for seq in record.checkpoint_seqs() if (checkpoint := record.checkpoint(seq))]
+
+
+def _resumed_at(run: Run) -> tuple[Cut, ...]:
     """The cuts that the finished run was really resumed from; it may have fallen back."""
-    path: list[Cut] = []
-    before: list[Cut] = []
-    for event in run.events:
-        if event.kind == "started":
-            before, path = path, []
-        elif event.kind == "resumed":
-            here = (event.stage or 0, event.step or 0)
-            path = [*(cut for cut in before if cut < here), here]
-    return tuple(path)
+    result = run.record.result()
+    return result.resumed_at if result else ()
 
 
 def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
@@ -92,9 +90,9 @@ def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
         script=place.script.name,
         fidelity=lost.status.fidelity,
         stages=_stages(scout),
-        unusable={event.stage or 0: event.text for run in (scout, lost) for event in run.events
-                  if event.kind == "unusable"},
-        cuts=resumed_at(lost),
+        unusable={decision.stage: decision.why for run in (scout, lost) for decision in run.record.decisions()
+                  if decision.kind == "no checkpoints"},
+        cuts=_resumed_at(lost),
         harm=tuple(compare(folder / "bare", folder / "checkpointed", frozenset({STATE}))),
         differences=tuple(compare(folder / "kept", folder / "lost")),
         is_as_checkpointed=not compare(folder / "checkpointed", folder / "lost"),
@@ -103,8 +101,7 @@ def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
 
 
 def _stages(scout: Run) -> tuple[StageVerdict, ...]:
-    record = scout.record
-    cuts = [cut for seq in record.checkpoint_seqs() if (cut := record.checkpoint(seq))]
+    cuts = _checkpoints(scout)
     return tuple(
         stage_verdict(event, [(cut.step, cut.fidelity) for cut in cuts if cut.stage == event.stage])
         for event in scout.events

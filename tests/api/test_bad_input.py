@@ -19,8 +19,8 @@ from lammps_jobs.errors import (
     InputMissing,
     NameTaken,
     NoSuchRun,
-    StoreError,
     OtherFormat,
+    StoreError,
     UsageError,
     WrongState,
 )

@@ -8,7 +8,6 @@ import time
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from lammps_jobs.rehearsal.rehearse import resumed_at
 from tests.conftest import FLOW, START, WAIT_S, assert_same, finish, outputs, script_of
 
 SCRIPTS = {"nvt": script_of("nvt", 20_000), "flow": FLOW.replace("run             300", "run             12000")
@@ -31,7 +30,7 @@ def test_killed_run_equals_the_run_that_was_cut_there_and_kept(cluster, script, 
             break
         run.resume()
     finish(run)
-    cuts = resumed_at(run)
+    cuts = run.record.result().resumed_at
     assert cuts, "never resumed from a checkpoint: the test shows nothing"
     never = Checkpoints(every_s=1e6)
     kept = cluster.submit(path, name="kept", checkpoints=never, cut_plan=CutPlan(cut_at=cuts, then="set up again"),
