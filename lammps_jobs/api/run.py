@@ -99,6 +99,14 @@ class Run:
         return None
 
     @property
+    def resumed_at(self) -> tuple[tuple[int, int], ...]:
+        """(stage, timestep) of the checkpoints that the run was resumed from, in order.
+
+        Of a run that fell back, only those that lie behind what it has now.
+        """
+        return lineage_of(self._read()).resumed_at
+
+    @property
     def progress(self) -> Progress | None:
         """What the newest attempt last published of itself; None before it did."""
         number = self.record.newest_attempt()

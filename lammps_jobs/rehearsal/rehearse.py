@@ -58,7 +58,7 @@ def rehearse(
             killer = random.Random(seed) if kill else None
             lost = place.side("lost", CutPlan(cut_at=_draw(scout, cuts, seed), then="stop"), killer)
             on_side("kept")
-            place.side("kept", CutPlan(cut_at=_resumed_at(lost), then="set up again"))
+            place.side("kept", CutPlan(cut_at=lost.resumed_at, then="set up again"))
             report = judge(_findings(place, scout, lost))
             if on_end:
                 on_end(lost, report)
@@ -69,19 +69,12 @@ def rehearse(
 
 def _draw(scout: Run, count: int, seed: int) -> tuple[Cut, ...]:
     """Some of the cuts that were tried."""
-    cuts = sorted({(checkpoint.stage, checkpoint.step) for checkpoint in _checkpoints(scout)})
+    cuts = sorted({(cut.stage, cut.step) for cut in _checkpoints(scout)})
     return tuple(sorted(random.Random(seed).sample(cuts, min(count, len(cuts)))))
 
 
 def _checkpoints(run: Run) -> list[Checkpoint]:
-    record = run.record
-    return [checkpoint for seq in record.checkpoint_seqs() if (checkpoint := record.checkpoint(seq))]
-
-
-def _resumed_at(run: Run) -> tuple[Cut, ...]:
-    """The cuts that the finished run was really resumed from; it may have fallen back."""
-    result = run.record.result()
-    return result.resumed_at if result else ()
+    return [cut for seq in run.record.checkpoint_seqs() if (cut := run.record.checkpoint(seq))]
 
 
 def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
@@ -92,7 +85,7 @@ def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
         stages=_stages(scout),
         unusable={decision.stage: decision.why for run in (scout, lost) for decision in run.record.decisions()
                   if decision.kind == "no checkpoints"},
-        cuts=_resumed_at(lost),
+        cuts=lost.resumed_at,
         harm=tuple(compare(folder / "bare", folder / "checkpointed", frozenset({STATE}))),
         differences=tuple(compare(folder / "kept", folder / "lost")),
         is_as_checkpointed=not compare(folder / "checkpointed", folder / "lost"),

@@ -34,6 +34,8 @@ CONNECT_S = 300.0
 """Seconds until an engine must have opened LAMMPS and said so."""
 SILENT_S = 120.0
 """Seconds without a sign of life (one comes every 5 s) after which an engine is taken for hung."""
+DEAF_S = 20.0
+"""Seconds between two stimuli (a tick comes every 0.2 s) after which the supervisor must have stood still."""
 STUCK_S = 600.0
 """Seconds without a timestep, in a run that can be cut, after which a checkpoint that was asked for is given up."""
 PATIENCE = 10.0
@@ -105,6 +107,8 @@ class AttemptState:
     """Where LAMMPS failed soon after a cut, once."""
     lammps_version: int = 0
     ranks: int = 1
+    last_at: float = 0.0
+    """When anything happened last."""
     is_over: bool = False
 
 
@@ -114,13 +118,14 @@ Step = tuple[AttemptState, tuple[Action, ...]]
 def begin(rules: Rules, at: float, *, barred: Barred = NOTHING_BARRED, on_probation: tuple[Decision, ...] = ()) -> Step:
     """The state of an attempt that has claimed its number, and its first actions."""
     progress = Progress(attempt=rules.attempt, step=0, target=0, stage=0)
-    return _start_try(AttemptState(rules, at, progress, barred, on_probation), at)
+    return _start_try(AttemptState(rules, at, progress, barred, on_probation, last_at=at), at)
 
 
 def step(state: AttemptState, stimulus: stimuli.Stimulus) -> Step:  # noqa: PLR0911  a table of cases
     """What becomes of the attempt, and what is to be done, in order."""
     if state.is_over:
         return state, ()
+    state = _after_deafness(state, stimulus.at)
     match stimulus:
         case stimuli.Tick():
             return _tick(state, stimulus.at)
@@ -147,6 +152,15 @@ def step(state: AttemptState, stimulus: stimuli.Stimulus) -> Step:  # noqa: PLR0
             return _end_with(state, stimulus.error)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _after_deafness(state: AttemptState, at: float) -> AttemptState:
+    """Time in which the supervisor itself stood still (a long upload, a suspended machine) is no silence."""
+    deaf = at - state.last_at
+    state = replace(state, last_at=max(at, state.last_at))
+    if deaf <= DEAF_S:
+        return state
+    return replace(state, heard_at=state.heard_at + deaf, moved_at=state.moved_at + deaf)
 
 
 # -- tries ---------------------------------------------------------------------------------------------

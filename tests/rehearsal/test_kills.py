@@ -30,7 +30,7 @@ def test_killed_run_equals_the_run_that_was_cut_there_and_kept(cluster, script, 
             break
         run.resume()
     finish(run)
-    cuts = run.record.result().resumed_at
+    cuts = run.resumed_at
     assert cuts, "never resumed from a checkpoint: the test shows nothing"
     never = Checkpoints(every_s=1e6)
     kept = cluster.submit(path, name="kept", checkpoints=never, cut_plan=CutPlan(cut_at=cuts, then="set up again"),
