@@ -14,6 +14,11 @@ from dataclasses import dataclass
 class ScriptFault(Exception):
     """The script cannot be followed: a file or a label is missing, a quote is not closed."""
 
+    def __init__(self, what: str, line: int = 0) -> None:
+        """`line`: the number of the script's line, 0 when whoever catches it knows."""
+        super().__init__(what)
+        self.line = line
+
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
     """Lines after joining `&` continuations and triple quotes, each with its last line's number."""
@@ -40,7 +45,7 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
 def commands_of(text: str) -> Iterator[tuple[int, str, list[str]]]:
     """The commands in a script's text as (line number, line, words), not substituted.
 
-    Raises ScriptFault, with the line number as its second argument, for a quote that is not closed.
+    Raises ScriptFault, with its line, for a quote that is not closed.
     """
     for number, line in logical_lines(text):
         try:
@@ -113,15 +118,28 @@ def pieces(text: str) -> list[str]:
             stop = _expression_end(text, at)
         except ScriptFault:
             break
-        found += [text[start:at], text[at:stop]]
-        start = at = stop
+        if text.startswith("$(", at) or variable_of(text[at:stop]):
+            found += [text[start:at], text[at:stop]]
+            start = stop
+        at = stop
     return [*found, text[start:]]
 
 
-def variable_of(expression: str) -> str | None:
-    """The variable that `$x` or `${x}` names; None for a formula `$(...)`."""
+def variable_of(expression: str) -> str:
+    """The variable that `$x` or `${x}` names; empty for a formula `$(...)`."""
     name = expression[2:-1] if expression.startswith("${") else expression[1:]
-    return name if re.fullmatch(r"\w+", name) else None
+    return name if re.fullmatch(r"\w+", name) else ""
+
+
+def variables_in(text: str) -> list[str]:
+    """The variables that the text names as `${x}`, also inside formulas."""
+    found = []
+    for expression in pieces(text)[1::2]:
+        if expression.startswith("$("):
+            found += variables_in(expression[2:-1])
+        elif expression.startswith("${"):
+            found.append(variable_of(expression))
+    return found
 
 
 def plain_style(style: str) -> str:
@@ -205,6 +223,21 @@ def branches_of(args: list[str]) -> Branches:
     if not all(commands):
         raise ScriptFault("Illegal if command: a branch has no commands")
     return Branches(tuple(conditions), tuple(tuple(c) for c in commands))
+
+
+def commands_in_branches(args: list[str]) -> list[list[str]]:
+    """The words of every command that the command `args` may issue as an `if`, also by another `if` in it."""
+    if args[:1] != ["if"]:
+        return []
+    found = []
+    try:
+        for commands in branches_of(args[1:]).commands:
+            for line in commands:
+                inner = words(without_comment(line))
+                found += [inner, *commands_in_branches(inner)]
+    except ScriptFault:
+        pass  # LAMMPS will say what is wrong, if it comes there
+    return [inner for inner in found if inner]
 
 
 @dataclass
