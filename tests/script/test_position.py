@@ -49,6 +49,7 @@ def test_jump_after_an_exhausted_list_is_passed_over_once(position):
     position.jump("SELF")
     assert left(position) == ["two  more", "three"]
     position.open("in.main")
+    position.advance()
     position.jump("SELF")
     assert left(position) == ["one", "two  more", "three"]
 
