@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 import lammps_jobs
+from emulator import ROOT
 from emulator.batch import Cloud
-from emulator.containers import HINT, IMAGE, ROOT, Podman, can_run_containers
+from emulator.containers import HINT, IMAGE, Podman, can_run_containers
 from emulator.journeys import checkpointed, job_of, passed, reaches
 from emulator.stack import deployed
 from lammps_jobs.report.page import write

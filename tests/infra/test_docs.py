@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from emulator.pulumi_engine import HINT, ROOT, pulumi_binary
+from emulator import ROOT
+from emulator.pulumi_engine import HINT, pulumi_binary
 from infra.schema import page
 from tools import architecture
 
