@@ -25,6 +25,9 @@ from generate import write_melt
 
 PRODUCTION = 5
 PRODUCTION_S = 12.0
+LEAST_STEPS = 20_000
+STEPS_BETWEEN = 4000
+"""Steps between two checkpoints, about: with enough room to find a step at which no averaging window is open."""
 SHORT = {"heat": 200, "press": 200, "prod": 1000}
 """Steps of the stages of a run that only shows how fast this machine is."""
 COMPARED = ("trajectory.lammpstrj", "averages.dat", "msd.dat", "final.data")
@@ -45,12 +48,12 @@ def main() -> int:
 
     cluster = lammps_jobs.connect(store=str(args.out / "store"))
     resources = lammps_jobs.Resources(ranks=args.ranks)
-    often = lammps_jobs.Checkpoints(every_s=1.0)
-    steps = production_steps(cluster, script, resources, PRODUCTION_S)
+    speed = speed_of(cluster, script, resources)
+    steps, often = production_steps(speed, PRODUCTION_S), checkpoints_for(speed)
     run = cluster.submit(script, name="polymer", variables={"prod": steps}, resources=resources, checkpoints=often)
     print(f"polymer: {args.chains * 100} beads on {args.ranks} MPI ranks, {steps} steps of production, "
-          "a checkpoint every second", flush=True)  # fmt: skip
-    kill_in_production(run, steps // 4)
+          f"a checkpoint every {often.every_s:.1f} s", flush=True)  # fmt: skip
+    kill_in_production(run, steps // 2)
     print(f"  taken away with SIGKILL after step {run.status.step} of production", flush=True)
     run.resume()
     state = run.wait()
@@ -69,15 +72,22 @@ def main() -> int:
     return 0 if same else 1
 
 
-def production_steps(
-    cluster: lammps_jobs.Cluster, script: Path, resources: lammps_jobs.Resources, seconds: float
-) -> int:
-    """Steps of production that take about `seconds` here: measured, a multiple of what is between two frames."""
+def speed_of(cluster: lammps_jobs.Cluster, script: Path, resources: lammps_jobs.Resources) -> float:
+    """Steps of production per second on this machine, measured in a short run."""
     run = cluster.submit(script, name="speed", variables=SHORT, resources=resources)
     if run.wait().state != "finished":
         sys.exit(f"The demo's first, short run is {run.status.state}: {run.status.reason}\n{run.status.where}")
     took, steps = re.findall(r"^Loop time of (\S+) on \d+ procs for (\d+) steps", run.logs(), re.MULTILINE)[-1]
-    return max(10_000, 500 * math.ceil(int(steps) / float(took) * seconds / 500))
+    return int(steps) / float(took)
+
+
+def production_steps(speed: float, seconds: float) -> int:
+    """Steps of production that take about `seconds`: a multiple of what is between two frames."""
+    return max(LEAST_STEPS, 500 * math.ceil(speed * seconds / 500))
+
+
+def checkpoints_for(speed: float) -> lammps_jobs.Checkpoints:
+    return lammps_jobs.Checkpoints(every_s=max(1.0, STEPS_BETWEEN / speed))
 
 
 def kill_in_production(run: lammps_jobs.Run, step: int) -> None:

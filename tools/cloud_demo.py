@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import lammps_jobs
@@ -22,7 +21,7 @@ from emulator.stack import deployed
 from lammps_jobs.report.page import write
 
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "examples" / "polymer")]
-from demo import PRODUCTION, compare, production_steps, resumed_at  # noqa: E402
+from demo import PRODUCTION, checkpoints_for, compare, production_steps, resumed_at, speed_of  # noqa: E402
 from generate import write_melt  # noqa: E402
 
 OUT = ROOT / "demo-out" / "cloud"
@@ -44,13 +43,17 @@ def main() -> int:
         print(f"  {line}")
     script = write_inputs()
     here = lammps_jobs.connect(store=OUT / "store")
-    steps = production_steps(here, script, RESOURCES, PRODUCTION_S)
-    print(f"production: {steps} steps, about {PRODUCTION_S:.0f} s at this machine's speed", flush=True)
+    speed = speed_of(here, script, RESOURCES)
+    steps, often = production_steps(speed, PRODUCTION_S), checkpoints_for(speed)
+    print(
+        f"production: {steps} steps, {steps / speed:.0f} s here; a checkpoint every {often.every_s:.1f} s", flush=True
+    )
     with deployed(podman) as (cloud, environment):
         os.environ.update(environment)
         stack = lammps_jobs.connect("dev", pool="cpu")
         print(f"stack dev: deployed; runs are recorded in {stack.store}", flush=True)
-        run = travel(cloud, stack, script, steps)
+        run = stack.submit(script, variables={"prod": steps}, resources=RESOURCES, checkpoints=often)
+        travel(cloud, run, steps)
         kept = here.submit(
             script, name="polymer-kept", variables={"prod": steps}, resources=RESOURCES,
             cut_plan=lammps_jobs.CutPlan(cut_at=resumed_at(run), then="set up again"),
@@ -70,13 +73,9 @@ def write_inputs() -> Path:
     return OUT / "in.polymer"
 
 
-def travel(cloud: Cloud, stack: lammps_jobs.Cluster, script: Path, steps: int) -> lammps_jobs.Run:
-    """Submit the polymer, take its machine away at a quarter and at half of production, and wait for its end."""
-    started = time.monotonic()
-    run = stack.submit(script, variables={"prod": steps}, resources=RESOURCES,
-                       checkpoints=lammps_jobs.Checkpoints(every_s=1.0))  # fmt: skip
-    print(f"submitted in {time.monotonic() - started:.1f} s: {CHAINS * 100} beads on {RESOURCES.ranks} MPI ranks",
-          flush=True)  # fmt: skip
+def travel(cloud: Cloud, run: lammps_jobs.Run, steps: int) -> None:
+    """Take the machine of a run away at a quarter and at half of production, and wait for its end."""
+    print(f"submitted: {CHAINS * 100} beads on {RESOURCES.ranks} MPI ranks", flush=True)
     for attempt, notice in NOTICES.items():
         step = attempt * steps // 4
         passed(run, attempt, PRODUCTION, step)
@@ -90,7 +89,6 @@ def travel(cloud: Cloud, stack: lammps_jobs.Cluster, script: Path, steps: int) -
         if event.kind == "resumed":
             print(f"  attempt {event.attempt}: resumed at step {event.step} in {event.seconds:.1f} s")
     print(f"  {state.state} at step {state.step}, resumes are {state.fidelity.grade}", flush=True)
-    return run
 
 
 if __name__ == "__main__":
