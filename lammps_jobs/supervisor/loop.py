@@ -23,7 +23,7 @@ from lammps_jobs.record.documents import FULL_LOG, Attempt, AttemptEnd, CutPlan,
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import atoms_of, switches
 from lammps_jobs.script.inputs import depth_of
-from lammps_jobs.supervisor import actions, attempt_state, stimuli, workdir
+from lammps_jobs.supervisor import actions, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
 from lammps_jobs.supervisor.engine_process import EngineProcess, socket_in
@@ -95,7 +95,7 @@ class Supervisor:
 
     def _follow(self) -> int:
         decisions = self.record.decisions()
-        state, todo = attempt_state.begin(
+        state, todo = transitions.begin(
             self._rules(), time.monotonic(), barred=barred(decisions), on_probation=standing(decisions)
         )
         happened: deque[Stimulus] = deque()
@@ -105,7 +105,7 @@ class Supervisor:
                 if code is not None:
                     return code
             stimulus = happened.popleft() if happened else self._next()
-            state, todo = attempt_state.step(state, stimulus)
+            state, todo = transitions.step(state, stimulus)
 
     def _rules(self) -> Rules:
         return Rules(
@@ -280,7 +280,7 @@ class Supervisor:
         with contextlib.suppress(LammpsJobsError):  # the store itself may be what failed
             self.record.end(end)
         if state:
-            for event in attempt_state.last_words(state, action):
+            for event in tries.last_words(state, action):
                 self._do(event, state)
         return action.exit_code
 
