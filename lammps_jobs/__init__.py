@@ -107,8 +107,8 @@ _HOMES = {
     "api.status": "RunStatus State",
     "errors": (
         "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
-        "LammpsJobsError NameTaken NoSuchRun NotInstalled ScriptError StackError StoreError "
-        "OtherFormat UsageError WrongState"
+        "LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
+        "StoreError UsageError WrongState"
     ),
     "record.documents": (
         "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"

@@ -81,8 +81,8 @@ def commands(ctx: click.Context, /, **options: Any) -> None:
 def _cluster() -> Cluster:
     from lammps_jobs.api.cluster import connect
 
-    given = click.get_current_context().find_root().params
-    return connect(given["stack"], store=given["store"], pool=given["pool"], region=given["region"])
+    options = click.get_current_context().find_root().params
+    return connect(options["stack"], store=options["store"], pool=options["pool"], region=options["region"])
 
 
 def _is_json() -> bool:
@@ -142,13 +142,13 @@ def _resources(ranks: int | None, threads: int = 1, accelerator: str = "auto") -
 
 
 def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in pairs:
         key, equal, value = pair.partition("=")
         if not equal:
             raise UsageError(f"--var {pair} has no value.", remedy="Write --var NAME=VALUE")
-        given[key] = value
-    return given
+        values[key] = value
+    return values
 
 
 def _checked(kind: type[M], **values: Any) -> M:
@@ -320,11 +320,11 @@ def doctor(stack: str) -> None:
     from lammps_jobs import doctor as checks
     from lammps_jobs.backends.local import default_store
 
-    given = click.get_current_context().find_root().params
-    stack = stack or ("" if given["stack"] == "local" else given["stack"])
-    looking = checks.stack(stack, given["region"]) if stack else checks.machine(given["store"] or default_store())
+    options = click.get_current_context().find_root().params
+    stack = stack or ("" if options["stack"] == "local" else options["stack"])
+    checking = checks.stack(stack, options["region"]) if stack else checks.machine(options["store"] or default_store())
     findings = []
-    for finding in looking:
+    for finding in checking:
         findings.append(finding)
         if not _is_json():
             click.echo(_finding_text(finding))
@@ -365,18 +365,18 @@ def rehearse(
     from lammps_jobs.report.page import write
 
     try:
-        found = rehearse.rehearse(
+        answer = rehearse.rehearse(
             script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks),
             at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
             on_side=lambda side: click.echo(f"  {side} ...", err=True),
-            on_end=(lambda run, found: write(run, page, found)) if page else None,
+            on_end=(lambda run, answer: write(run, page, answer)) if page else None,
         )  # fmt: skip
     except TimeoutError as error:
         raise LammpsJobsError(
             str(error), remedy="Give it more time with --limit, or less to do with --steps."
         ) from None
-    _show(render.text(found), **dataclasses.asdict(found))
-    click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(found.verdict, 0))
+    _show(render.text(answer), **dataclasses.asdict(answer))
+    click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(answer.verdict, 0))
 
 
 # -- following ---------------------------------------------------------------------------------------

@@ -75,8 +75,8 @@ def _store(url: str) -> str:
 
         return f"{url}, {len(run_names(open_root(url)))} runs"
     folder = Path(url).expanduser()
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(there).free / 2**30
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 2**30
     if free < LEAST_FREE_GIB:
         raise StoreError(
             f"Only {free:.1f} GiB are free.", where=str(folder), remedy="Free some space, or name a --store."
@@ -130,8 +130,8 @@ class _Stack:
         """The caller as AWS knows it, and how many seconds this machine's clock is ahead of that of AWS."""
         with explained("the AWS account"):
             answer = self._client("sts").get_caller_identity()
-        said = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-        return answer, (now() - parsedate_to_datetime(said)).total_seconds() if said else 0.0
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        return answer, (now() - parsedate_to_datetime(date)).total_seconds() if date else 0.0
 
     def credentials(self) -> str:
         who, _ = self._identity
@@ -178,28 +178,30 @@ class _Stack:
 
     def queue(self, pool: PoolOutputs) -> str:
         with explained(pool.queue):
-            found = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
-        if not found:
+            queues = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
+        if not queues:
             raise StackError("The job queue does not exist.", where=pool.queue, remedy=BY_UP)
-        return _working("job queue", found[0], pool.queue)
+        return _working("job queue", queues[0], pool.queue)
 
     def environments(self, pool: PoolOutputs) -> str:
         with explained("compute environments"):
-            found = self._client("batch").describe_compute_environments(computeEnvironments=list(pool.environments))[
-                "computeEnvironments"
-            ]
-        if len(found) < len(pool.environments):
+            environments = self._client("batch").describe_compute_environments(
+                computeEnvironments=list(pool.environments)
+            )["computeEnvironments"]
+        if len(environments) < len(pool.environments):
             raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), remedy=BY_UP)
-        for one in found:
-            _working("compute environment", one, one["computeEnvironmentArn"])
-        return f"{len(found)} compute environment{'s'[: len(found) > 1]}, enabled and valid"
+        for environment in environments:
+            _working("compute environment", environment, environment["computeEnvironmentArn"])
+        return f"{len(environments)} compute environment{'s'[: len(environments) > 1]}, enabled and valid"
 
     def definition(self, pool: PoolOutputs) -> str:
         with explained(pool.definition):
-            found = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])["jobDefinitions"]
-        if not found or found[0]["status"] != "ACTIVE":
+            definitions = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])[
+                "jobDefinitions"
+            ]
+        if not definitions or definitions[0]["status"] != "ACTIVE":
             raise CannotStart("The job definition is not active any more.", where=pool.definition, remedy=BY_UP)
-        return f"revision {found[0]['revision']}"
+        return f"revision {definitions[0]['revision']}"
 
     def submitting(self, pool: PoolOutputs) -> str:
         """Submit a job whose definition does not exist: AWS refuses a caller without permission before it sees that."""
@@ -221,14 +223,14 @@ class _Stack:
         account, repository = name.split(".")[0], name.partition("/")[2]
         try:
             with explained(name):
-                found = self._client("ecr").describe_images(
+                details = self._client("ecr").describe_images(
                     registryId=account, repositoryName=repository, imageIds=[{"imageDigest": digest}]
                 )["imageDetails"][0]
         except CloudError as error:
             if "NotFound" in error.what:
                 raise CannotStart("The image is not in its repository.", where=pool.image, remedy=BY_UP) from None
             raise
-        return f"{digest[:19]}, {found.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
+        return f"{digest[:19]}, {details.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
 
     def quota(self, pool: PoolOutputs) -> str:
         if not pool.quotas:
@@ -246,10 +248,10 @@ class _Stack:
         return used if least < pool.max_vcpus else f"{least:g} vCPUs, enough for all {pool.max_vcpus}"
 
 
-def _working(kind: str, found: dict[str, Any], where: str) -> str:
-    if found["state"] != "ENABLED":
+def _working(kind: str, description: dict[str, Any], where: str) -> str:
+    if description["state"] != "ENABLED":
         raise CannotStart(f"The {kind} is disabled.", where=where, remedy=BY_UP)
-    if found["status"] != "VALID":
-        said = found.get("statusReason", "")
-        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, remedy=BY_UP)
+    if description["status"] != "VALID":
+        reason = description.get("statusReason", "")
+        raise CannotStart(f"The {kind} is {description['status']}: {reason}", where=where, remedy=BY_UP)
     return "enabled and valid"

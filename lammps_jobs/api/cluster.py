@@ -81,8 +81,8 @@ class Cluster:
         (the name has another specification), StoreError.
         """
         script = Path(script)
-        given = values_of(variables or {})
-        files = gather(script, inputs, given)
+        words = values_of(variables or {})
+        files = gather(script, inputs, words)
         record = RunRecord(self._root, _checked_name(name or _name_from(script)))
 
         def spec_with(blob_of: Callable[[Path], Blob]) -> RunSpec:
@@ -90,7 +90,7 @@ class Cluster:
                 name=record.name,
                 script=script.name,
                 inputs={path: blob_of(file) for path, file in files.items()},
-                variables=given,
+                variables=words,
                 resources=resources,
                 checkpoints=checkpoints,
                 cut_plan=cut_plan,
@@ -108,10 +108,10 @@ class Cluster:
 
     def _require_same(self, record: RunRecord, spec: RunSpec) -> None:
         """Raises NameTaken when the run that has the name is another one."""
-        there = record.submission().spec
-        if there == spec:
+        existing = record.submission().spec
+        if existing == spec:
             return
-        differ = [key for key in RunSpec.model_fields if getattr(there, key) != getattr(spec, key)]
+        differ = [key for key in RunSpec.model_fields if getattr(existing, key) != getattr(spec, key)]
         raise NameTaken(
             f"A run named {spec.name!r} exists with another specification ({', '.join(differ)} differ).",
             where=self.store,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lammps_jobs.api.status import Reading, RunStatus, derive
+from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of, step_of
 from lammps_jobs.backends.base import Backend, JobStatus
 from lammps_jobs.errors import Damaged, NotInstalled, WrongState
 from lammps_jobs.record.documents import (
@@ -18,7 +18,6 @@ from lammps_jobs.record.documents import (
     AttemptEnd,
     Checkpoint,
     Event,
-    Fidelity,
     OutputFile,
     Progress,
     RunSpec,
@@ -82,17 +81,13 @@ class Run:
         number = self.record.newest_attempt()
         if not number:
             return Reading(self.name)
-        result, end = self.record.result(), self.record.ended(number)
-        progress, checkpoint = self.record.progress(number), self.checkpoint
-        past = result or end or progress or checkpoint
         return Reading(
             self.name,
             attempt=self.record.attempt(number),
-            end=end,
-            progress=progress,
-            checkpoint=checkpoint,
-            result=result,
-            fidelity=past.fidelity_so_far if past else Fidelity(as_if="never cut"),
+            end=self.record.ended(number),
+            progress=self.record.progress(number),
+            checkpoint=self.checkpoint,
+            result=self.record.result(),
         )
 
     @property
@@ -105,10 +100,11 @@ class Run:
 
     @property
     def resumed_at(self) -> tuple[tuple[int, int], ...]:
-        """(stage, timestep) of the checkpoints that the run was resumed from, in order; of one that fell back, only
-        those that what it has now goes back to."""
-        past = self.record.result() or self.record.ended(self.record.newest_attempt()) or self.checkpoint
-        return past.resumed_at if past else ()
+        """(stage, timestep) of the checkpoints that the run was resumed from, in order.
+
+        Of a run that fell back, only those that lie behind what it has now.
+        """
+        return lineage_of(self._read()).resumed_at
 
     @property
     def progress(self) -> Progress | None:
@@ -242,10 +238,7 @@ class Run:
             self._backend.interrupt(self.record)
             if not now:
                 self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
-        number = self.record.newest_attempt() + 1
-        claim = Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch="")
-        self.record.claim(claim)
-        self.record.end(AttemptEnd(number=number, outcome="cancelled", reason="cancelled by the user"))
+        self._end_for_good()
 
     def download(self, path: str | Path) -> list[Path]:
         """Write every output file under the folder `path`, joined over attempts; returns the files.
@@ -263,6 +256,19 @@ class Run:
     def final_state(self) -> bytes:
         """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
         return self._joined(self.record.outputs().get(FINAL_STATE))
+
+    def _end_for_good(self) -> None:
+        """Claim one more attempt, which ends as cancelled: whatever still runs is fenced off by it."""
+        seen = self._read()
+        number = (seen.attempt.number if seen.attempt else 0) + 1
+        self.record.claim(Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch=""))
+        past = lineage_of(seen)
+        self.record.end(
+            AttemptEnd(
+                number=number, outcome="cancelled", reason="cancelled by the user", last_step=step_of(seen),
+                parent=past.parent, resumed_at=past.resumed_at, fidelity_so_far=past.fidelity_so_far,
+            )
+        )  # fmt: skip
 
     def _require_going(self, verb: str) -> None:
         if self.status.is_ended:

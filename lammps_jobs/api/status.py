@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lammps_jobs.backends.base import JobStatus
-from lammps_jobs.record.documents import Attempt, AttemptEnd, Checkpoint, Fidelity, Progress, Result
+from lammps_jobs.record.documents import (
+    Attempt,
+    AttemptEnd,
+    Checkpoint,
+    Fidelity,
+    Lineage,
+    Progress,
+    Result,
+    weakest,
+)
 
 State = Literal["waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished"]
 """`waiting`: an attempt will start. `lost`: the newest attempt stopped without a final status."""
@@ -61,7 +70,6 @@ class Reading:
     progress: Progress | None = None
     checkpoint: Checkpoint | None = None
     result: Result | None = None
-    fidelity: Fidelity = field(default_factory=Fidelity)
 
     @property
     def is_conclusive(self) -> bool:
@@ -78,7 +86,7 @@ def derive(seen: Reading, job: JobStatus) -> RunStatus:
         name=seen.name,
         state=state,
         attempt=seen.attempt.number if seen.attempt else 0,
-        step=_step_of(seen),
+        step=step_of(seen),
         target=seen.progress.target if seen.progress else 0,
         stage=seen.progress.stage if seen.progress else 0,
         reason=reason,
@@ -87,7 +95,23 @@ def derive(seen: Reading, job: JobStatus) -> RunStatus:
         exit_code=last_words.exit_code if last_words and not seen.result else 0,
         checkpoint=seen.checkpoint.seq if seen.checkpoint else None,
         checkpoint_step=seen.checkpoint.step if seen.checkpoint else None,
-        fidelity=seen.fidelity,
+        fidelity=lineage_of(seen).fidelity_so_far,
+    )
+
+
+def lineage_of(seen: Reading) -> Lineage:
+    """What lies behind the run as it is now.
+
+    Of an attempt that has ended it is on record; of one that runs or was lost it is what its newest checkpoint says,
+    and no better than what the attempt last published.
+    """
+    if seen.result or seen.end:
+        return seen.result or seen.end or Lineage()
+    known = [found.fidelity_so_far for found in (seen.checkpoint, seen.progress) if found]
+    return Lineage(
+        parent=seen.checkpoint.seq if seen.checkpoint else None,
+        resumed_at=seen.checkpoint.resumed_at if seen.checkpoint else (),
+        fidelity_so_far=weakest(known),
     )
 
 
@@ -116,7 +140,8 @@ def _explanation(seen: Reading, job: JobStatus, state: State, last_words: Attemp
     return job.reason, job.remedy
 
 
-def _step_of(seen: Reading) -> int:
+def step_of(seen: Reading) -> int:
+    """The timestep that was reached, as far as it is known."""
     if seen.result:
         return seen.result.step
     if seen.progress:

@@ -214,7 +214,7 @@ class RunRecord:
         return self._commit(layout.SPEC, submission)
 
     def is_submitted(self) -> bool:
-        return self._load("spec.json", Submission) is not None
+        return self._load(layout.SPEC, Submission) is not None
 
     def submission(self) -> Submission:
         found = self._load(layout.SPEC, Submission)
@@ -232,7 +232,7 @@ class RunRecord:
 
     def attempt(self, number: int) -> Attempt | None:
         """The claim of attempt `number`; None when nobody has claimed it."""
-        return self._load(f"attempts/{number:04d}.json", Attempt)
+        return self._load(layout.claim(number), Attempt)
 
     def newest_attempt(self) -> int:
         """The number of the newest claim; 0 when there is none."""

@@ -43,14 +43,14 @@ class Difference:
 def compare(left: Path, right: Path, ignored: frozenset[str] = frozenset()) -> list[Difference]:
     """The first difference of each file of two folders, by name; `ignored` names are passed over."""
     names = {str(path.relative_to(side)) for side in (left, right) for path in side.rglob("*") if path.is_file()}
-    found = (_compare_file(name, left / name, right / name) for name in sorted(names - ignored))
-    return [difference for difference in found if difference]
+    differences = (_compare_file(name, left / name, right / name) for name in sorted(names - ignored))
+    return [difference for difference in differences if difference]
 
 
 def _compare_file(name: str, left: Path, right: Path) -> Difference | None:
     if not (left.is_file() and right.is_file()):
-        there, missing = ("here", "missing") if left.is_file() else ("missing", "here")
-        return Difference(name, "the file itself", there, missing)
+        on_left, on_right = ("here", "missing") if left.is_file() else ("missing", "here")
+        return Difference(name, "the file itself", on_left, on_right)
     skipped = [dcd.header_size(side) for side in (left, right)]  # it holds the time of day
     a, b = (side.read_bytes()[skip:] for side, skip in zip((left, right), skipped, strict=True))
     if a == b:
@@ -94,9 +94,9 @@ def _is_wall_time(left: str, right: str) -> bool:
 def _compare_thermo(name: str, left: str, right: str) -> Difference | None:
     a, b = sections(left), sections(right)
     for number, (x, y) in enumerate(zip(a, b, strict=False), start=1):
-        found = _compare_section(name, number, x, y)
-        if found:
-            return found
+        difference = _compare_section(name, number, x, y)
+        if difference:
+            return difference
     if len(a) != len(b):
         return Difference(name, "thermo output", f"{len(a)} runs", f"{len(b)} runs")
     return None

@@ -153,12 +153,12 @@ def _shorten(path: Path, steps: int) -> None:
         return
     text = path.read_text(errors="surrogateescape")
 
-    def capped(found: re.Match[str]) -> str:
-        number = found[2]
+    def capped(command: re.Match[str]) -> str:
+        number = command[2]
         if number.isdigit():
-            return f"{found[1]}{min(int(number), steps)}"
+            return f"{command[1]}{min(int(number), steps)}"
         name = number.strip("${}")
-        return f"{found[1]}$(ternary(v_{name}<{steps},v_{name},{steps}):%.0f)"
+        return f"{command[1]}$(ternary(v_{name}<{steps},v_{name},{steps}):%.0f)"
 
     pattern = re.compile(r"^(\s*run\s+)(\d+|\$\{\w+\}|\$\w)(?=\s|$)(?!.*\bupto\b)", re.MULTILINE)
     path.write_text(pattern.sub(capped, text), errors="surrogateescape")

@@ -75,27 +75,27 @@ class Findings:
     seconds: dict[str, float]
 
 
-def judge(found: Findings) -> RehearsalReport:
+def judge(findings: Findings) -> RehearsalReport:
     """The answer that follows from the findings."""
-    stages = tuple(_refused_if(stage, found.unusable.get(stage.stage)) for stage in found.stages)
+    stages = tuple(_refused_if(stage, findings.unusable.get(stage.stage)) for stage in findings.stages)
     refused = [stage for stage in stages if stage.grade == "refused"]
-    claimed = found.fidelity.grade
-    late = [text for d in found.differences if (text := _late(d, found.cuts))] if claimed == "faithful" else []
+    claimed = findings.fidelity.grade
+    late = [text for d in findings.differences if (text := _late(d, findings.cuts))] if claimed == "faithful" else []
     verdict: Verdict = "refused" if refused else claimed
-    if found.harm or not (late or _within(claimed, found.differences)):
+    if findings.harm or not (late or _within(claimed, findings.differences)):
         verdict = "different"
-    reasons = (*(reason for stage in refused for reason in stage.reasons), *found.fidelity.reasons, *late)
+    reasons = (*(reason for stage in refused for reason in stage.reasons), *findings.fidelity.reasons, *late)
     return RehearsalReport(
-        script=found.script,
+        script=findings.script,
         verdict=verdict,
-        as_if=found.fidelity.as_if,
+        as_if=findings.fidelity.as_if,
         reasons=tuple(dict.fromkeys(reasons)),
         stages=stages,
-        cuts=found.cuts,
-        harm=found.harm,
-        differences=found.differences,
-        equals_bare=not found.harm and found.is_as_checkpointed,
-        seconds=found.seconds,
+        cuts=findings.cuts,
+        harm=findings.harm,
+        differences=findings.differences,
+        equals_bare=not findings.harm and findings.is_as_checkpointed,
+        seconds=findings.seconds,
     )
 
 

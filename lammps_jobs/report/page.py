@@ -117,20 +117,20 @@ def _plots(table: pandas.DataFrame, units: str, timestep: float) -> list[dict[st
     elapsed = _elapsed_steps(table) * timestep
     plots = []
     for title, names in PLOTTED:
-        found = [name for name in names if name in table]
-        if not found:
+        columns = [name for name in names if name in table]
+        if not columns:
             continue
         figure, axes = _figure(2.6)
-        for name, colour in zip(found, COLOURS, strict=False):
+        for name, colour in zip(columns, COLOURS, strict=False):
             axes.plot(elapsed, table[name], color=colour, linewidth=1.2, label=name)
         starts = elapsed[table["Stage"].diff() > 0]
         for start in starts:
             axes.axvline(start, color=INK, alpha=0.25, linewidth=0.7, linestyle=":")
         axes.set_xlabel(f"time since the start / {time_label(units)}")
-        if len(found) > 1:
+        if len(columns) > 1:
             axes.legend(frameon=False, loc="best", fontsize=8)
         else:
-            axes.set_ylabel(found[0])
+            axes.set_ylabel(columns[0])
         plots.append({"title": title, "svg": _svg(figure)})
     return plots
 

@@ -106,6 +106,30 @@ def test_step_is_the_best_that_is_known():
     assert derive(Reading("melt"), GONE).step == 0
 
 
+FAITHFUL, STATISTICAL = Fidelity(grade="faithful"), Fidelity(grade="statistical", reasons=("a random stream",))
+
+
+@pytest.mark.parametrize(
+    ("found", "fidelity"),
+    [
+        ({}, Fidelity(as_if="never cut")),
+        ({"checkpoint": checkpoint(3).model_copy(update={"fidelity_so_far": FAITHFUL})}, FAITHFUL),
+        ({"progress": PROGRESS.model_copy(update={"fidelity_so_far": STATISTICAL})}, STATISTICAL),
+        ({"progress": None, "checkpoint": None}, Fidelity(as_if="never cut")),
+        ({"end": ended("interrupted", fidelity_so_far=FAITHFUL)}, FAITHFUL),
+        ({"result": Result(attempt=1, step=3000, outputs={}, fidelity_so_far=STATISTICAL)}, STATISTICAL),
+    ],
+)
+def test_fidelity_is_the_weakest_of_what_is_on_record(found, fidelity):
+    assert derive(seen(**found), GONE).fidelity == fidelity
+
+
+def test_what_was_published_does_not_weaken_what_is_on_record():
+    """Progress is advice, and may be of a try that was given up."""
+    weaker = PROGRESS.model_copy(update={"fidelity_so_far": STATISTICAL})
+    assert derive(seen(progress=weaker, end=ended("interrupted", fidelity_so_far=FAITHFUL)), GONE).fidelity == FAITHFUL
+
+
 # -- reading it ----------------------------------------------------------------------------------------
 
 
@@ -131,7 +155,7 @@ def record_of(folder: Path, attempts: int, checkpoints: int, events: int) -> Run
         record.claim(claim(number))
         for event in range(events):
             told = Event(attempt=number, kind="resumed", text="", fidelity=Fidelity(grade="faithful"))
-            record.tell(told, event)
+            record.append_event(told, event)
         if number < attempts:
             record.end(ended("interrupted", number))
     for seq in range(1, checkpoints + 1):
@@ -139,7 +163,6 @@ def record_of(folder: Path, attempts: int, checkpoints: int, events: int) -> Run
     return record
 
 
-@pytest.mark.xfail(strict=True, reason="the fidelity so far is read from the events")
 def test_status_costs_the_same_however_long_the_run_was(tmp_path):
     costs = []
     for name, size in {"short": (1, 1, 1), "long": (9, 40, 30)}.items():
@@ -184,3 +207,13 @@ def test_looking_again_is_bounded(tmp_path):
     backend = EndsWhileLookedAt(rounds=1000)
     status = Run(record_of(tmp_path, 1, 1, 0), backend).status
     assert (backend.questions, status.attempt) == (LOOKS, LOOKS + 1)
+
+
+def test_cancelled_run_keeps_its_step_and_its_fidelity(tmp_path):
+    record = record_of(tmp_path, 1, 0, 0)
+    record.commit(checkpoint(1).model_copy(update={"fidelity_so_far": FAITHFUL, "resumed_at": ((1, 250),)}))
+    run = lammps_jobs.connect(store=tmp_path).run("melt")
+    run.cancel()
+    status = run.status
+    assert (status.state, status.attempt, status.step, status.fidelity) == ("cancelled", 2, 500, FAITHFUL)
+    assert (record.ended(2).parent, record.ended(2).resumed_at) == (1, ((1, 250),))

@@ -71,6 +71,7 @@ def looking(run: Run) -> None:
     assert_type(run.raw_log(), str)
     assert_type(run.thermo(), pandas.DataFrame)
     assert_type(run.shell(), list[str])
+    assert_type(run.resumed_at, tuple[tuple[int, int], ...])
     assert_type(run.checkpoint, Checkpoint | None)
     if run.checkpoint:
         assert_type(run.checkpoint.outputs, dict[str, OutputFile])

@@ -128,8 +128,7 @@ class BatchBackend:
         if job["status"] in NOT_YET:
             reason, remedy = why_not_yet(job, *self._queue(job["jobQueue"]))
             return JobStatus("pending", reason, remedy)
-        attempts = record.attempts()
-        newest = attempts[-1] if attempts else None
+        newest = record.attempt(record.newest_attempt())
         if newest and newest.job == job["jobId"] and not record.ended(newest.number):
             return JobStatus("running" if newest.job_attempt > len(job.get("attempts", [])) else "pending")
         return JobStatus("pending", "The container is starting.")
