@@ -16,12 +16,14 @@ from infra.identity import Identity
 from infra.images import Images
 from infra.network import Network
 from infra.storage import Storage
-from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE
+from lammps_jobs.backends.aws_batch.contract import (
+    INTERRUPTED,
+    MACHINE_UNUSABLE,
+    MOST_ATTEMPTS,
+    TERM_GRACE_S,
+    Variable,
+)
 
-STOP_TIMEOUT_S = 110
-"""Seconds between SIGTERM and SIGKILL: a Spot machine goes 120 s after its notice."""
-ATTEMPTS = 10
-"""The most that AWS Batch allows; a run that outlives them submits its own continuation."""
 SCRATCH = "/scratch"
 METADATA = "http://169.254.169.254"
 
@@ -160,7 +162,7 @@ class Batch(Component):
             platform_capabilities=["EC2"],
             container_properties=container,
             parameters={"run": "", "store": ""},
-            retry_strategy={"attempts": ATTEMPTS, "evaluate_on_exits": retry_rules()},
+            retry_strategy={"attempts": MOST_ATTEMPTS, "evaluate_on_exits": retry_rules()},
             timeout={"attempt_duration_seconds": int(pool.job.timeout_h * 3600)},
             scheduling_priority=1,
             propagate_tags=True,
@@ -191,18 +193,18 @@ def container_of(
     environment = {
         "AWS_DEFAULT_REGION": context.region,
         "AWS_REGION": context.region,
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": METADATA,
-        "LAMMPS_JOBS_STACK": context.stack,
-        "LAMMPS_JOBS_POOL": pool.name,
-        "LAMMPS_JOBS_SCRATCH": SCRATCH,
-        "LAMMPS_JOBS_TIMEOUT_S": str(int(pool.job.timeout_h * 3600)),
-        "LAMMPS_JOBS_GPUS": str(pool.job_gpus),
-        "LAMMPS_JOBS_GPU_ARCH": pool.gpu or "",
+        Variable.METADATA.value: METADATA,
+        Variable.STACK.value: context.stack,
+        Variable.POOL.value: pool.name,
+        Variable.SCRATCH.value: SCRATCH,
+        Variable.TIMEOUT_S.value: str(int(pool.job.timeout_h * 3600)),
+        Variable.GPUS.value: str(pool.job_gpus),
+        Variable.GPU_ARCH.value: pool.gpu or "",
         "TMPDIR": SCRATCH,
         "HOME": SCRATCH,
     }
     if pool.fallback:
-        environment["LAMMPS_JOBS_FALLBACK"] = f"{context.prefix}-{pool.fallback}"
+        environment[Variable.FALLBACK.value] = f"{context.prefix}-{pool.fallback}"
     return {
         "image": image,
         "command": ["lammps-jobs-attempt", "--store", "Ref::store", "--run", "Ref::run"],
@@ -229,7 +231,7 @@ BOUNDARY = "==lammps-jobs=="
 def user_data(pool: Pool) -> str:
     """What a machine does at its first start: the ECS agent's settings and the scratch folder (MIME, as Batch asks)."""
     settings = {
-        "ECS_CONTAINER_STOP_TIMEOUT": f"{STOP_TIMEOUT_S}s",
+        "ECS_CONTAINER_STOP_TIMEOUT": f"{TERM_GRACE_S:g}s",
         "ECS_ENABLE_SPOT_INSTANCE_DRAINING": "true",
         "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
         "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": "10m",

@@ -10,9 +10,8 @@ import pulumi_aws as aws
 
 from infra.base import Component, Context
 from infra.batch import Batch
+from lammps_jobs.backends.aws_batch.contract import NAMESPACE
 
-NAMESPACE = "LammpsJobs"
-"""CloudWatch namespace of the metrics that attempts write in the embedded metric format."""
 LOG_DAYS, PROTECTED_LOG_DAYS = 30, 180
 
 

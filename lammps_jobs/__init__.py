@@ -6,6 +6,8 @@ cluster = lammps_jobs.connect()
 run = cluster.submit("in.melt", variables={"T": 1.5}, name="melt-1.5")
 run.wait()
 print(run.thermo())
+
+The names below are the public interface (docs/api.md). Each is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -14,40 +16,115 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lammps_jobs.api.cluster import Cluster, Run, RunStatus, connect
-    from lammps_jobs.errors import LammpsJobsError
-    from lammps_jobs.record.documents import Checkpoints, CutPlan, Progress, Resources, RunSpec
+    from lammps_jobs.api.cluster import Cluster, Values, connect
+    from lammps_jobs.api.run import Run
+    from lammps_jobs.api.status import RunStatus, State
+    from lammps_jobs.errors import (
+        CannotResume,
+        CannotStart,
+        CloudError,
+        Damaged,
+        EngineDied,
+        Fenced,
+        InputMissing,
+        InternalError,
+        LammpsJobsError,
+        NameTaken,
+        NoSuchRun,
+        NotInstalled,
+        OtherFormat,
+        ScriptError,
+        StackError,
+        StoreError,
+        UsageError,
+        WrongState,
+    )
+    from lammps_jobs.record.documents import (
+        Blob,
+        Checkpoint,
+        Checkpoints,
+        CutPlan,
+        Event,
+        Fidelity,
+        Grade,
+        OutputFile,
+        Progress,
+        Resources,
+        RunSpec,
+    )
+    from lammps_jobs.rehearsal.compare import Difference
+    from lammps_jobs.rehearsal.rehearse import rehearse
+    from lammps_jobs.rehearsal.verdict import RehearsalReport, StageVerdict, Verdict
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Cluster": "api.cluster",
-    "Run": "api.cluster",
-    "RunStatus": "api.cluster",
-    "connect": "api.cluster",
-    "LammpsJobsError": "errors",
-    "Checkpoints": "record.documents",
-    "Progress": "record.documents",
-    "CutPlan": "record.documents",
-    "Resources": "record.documents",
-    "RunSpec": "record.documents",
-}
-
 __all__ = [
+    "Blob",
+    "CannotResume",
+    "CannotStart",
+    "Checkpoint",
     "Checkpoints",
+    "CloudError",
     "Cluster",
     "CutPlan",
+    "Damaged",
+    "Difference",
+    "EngineDied",
+    "Event",
+    "Fenced",
+    "Fidelity",
+    "Grade",
+    "InputMissing",
+    "InternalError",
     "LammpsJobsError",
+    "NameTaken",
+    "NoSuchRun",
+    "NotInstalled",
+    "OtherFormat",
+    "OutputFile",
     "Progress",
+    "RehearsalReport",
     "Resources",
     "Run",
     "RunSpec",
     "RunStatus",
+    "ScriptError",
+    "StackError",
+    "StageVerdict",
+    "State",
+    "StoreError",
+    "UsageError",
+    "Values",
+    "Verdict",
+    "WrongState",
     "connect",
+    "rehearse",
 ]
+
+_HOMES = {
+    "api.cluster": "Cluster Values connect",
+    "api.run": "Run",
+    "api.status": "RunStatus State",
+    "errors": (
+        "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
+        "LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
+        "StoreError UsageError WrongState"
+    ),
+    "record.documents": (
+        "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"
+    ),
+    "rehearsal.compare": "Difference",
+    "rehearsal.rehearse": "rehearse",
+    "rehearsal.verdict": "RehearsalReport StageVerdict Verdict",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"lammps_jobs.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,4 +1,4 @@
-"""The command line, over the same calls that a Python script makes."""
+"""The command line: `lammps-jobs COMMAND`, over the same calls that a Python script makes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, UNWELL, LammpsJo
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from lammps_jobs.api.cluster import Cluster, Run, RunStatus
+    from lammps_jobs.api.cluster import Cluster
+    from lammps_jobs.api.run import Run
+    from lammps_jobs.api.status import RunStatus
     from lammps_jobs.doctor import Finding
     from lammps_jobs.record.documents import Resources
 
@@ -31,7 +33,7 @@ EPILOG = "\b\nExit codes (docs/exit-codes.md)\n" + "\n".join(
 
 
 class Commands(click.Group):
-    """Errors of ours end as their text and their exit code; the traceback is for --debug."""
+    """A group of commands that prints an error of ours as text or JSON and exits with its code; --debug raises it."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -79,8 +81,8 @@ def commands(ctx: click.Context, /, **options: Any) -> None:
 def _cluster() -> Cluster:
     from lammps_jobs.api.cluster import connect
 
-    given = click.get_current_context().find_root().params
-    return connect(given["stack"], store=given["store"], pool=given["pool"], region=given["region"])
+    options = click.get_current_context().find_root().params
+    return connect(options["stack"], store=options["store"], pool=options["pool"], region=options["region"])
 
 
 def _is_json() -> bool:
@@ -140,17 +142,17 @@ def _resources(ranks: int | None, threads: int = 1, accelerator: str = "auto") -
 
 
 def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in pairs:
         key, equal, value = pair.partition("=")
         if not equal:
             raise UsageError(f"--var {pair} has no value.", remedy="Write --var NAME=VALUE")
-        given[key] = value
-    return given
+        values[key] = value
+    return values
 
 
 def _checked(kind: type[M], **values: Any) -> M:
-    """The model with these values; UsageError names the option that makes no sense."""
+    """The model with these values. Raises UsageError, which names the option that makes no sense."""
     from pydantic import ValidationError
 
     try:
@@ -165,7 +167,7 @@ def _checked(kind: type[M], **values: Any) -> M:
 def run(**options: Any) -> None:
     """Submit SCRIPT and follow it to its end.
 
-    The run goes on in the background when you press Ctrl-C; `watch` follows it again.
+    The run continues in the background when you press Ctrl-C; `watch` follows it again.
     """
     _follow(_submit(**options))
 
@@ -180,7 +182,7 @@ def submit(**options: Any) -> None:
 
 @commands.command(name="list")
 def list_runs() -> None:
-    """All runs in the store."""
+    """List all runs in the store."""
     states = _cluster().statuses()
     if _is_json():
         click.echo(json.dumps([_state_document(state) for state in states]))
@@ -199,7 +201,7 @@ def list_runs() -> None:
 @commands.command()
 @click.argument("name")
 def status(name: str) -> None:
-    """How the run NAME is doing."""
+    """Show the state of the run NAME."""
     state = _cluster().run(name).status
     _show(_state_text(state), **_state_document(state))
 
@@ -213,10 +215,10 @@ def watch(name: str) -> None:
 
 @commands.command()
 @click.argument("name")
-@click.option("-f", "--follow", is_flag=True, help="Go on printing what is added, until the run stops.")
+@click.option("-f", "--follow", is_flag=True, help="Print what is added, until the run stops.")
 @click.option("--raw", is_flag=True, help="What LAMMPS printed in the newest attempt, cuts and all.")
 def logs(name: str, follow: bool, raw: bool) -> None:
-    """The log of the run NAME, stitched over its attempts."""
+    """Print the log of the run NAME, stitched over its attempts."""
     run = _cluster().run(name)
     if not follow or _is_json():
         text = run.raw_log() if raw else run.logs()
@@ -237,7 +239,7 @@ def logs(name: str, follow: bool, raw: bool) -> None:
 @click.argument("name")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the checkpoint is committed.")
 def interrupt(name: str, wait: bool) -> None:
-    """Stop the run NAME with a checkpoint; `resume` goes on."""
+    """Stop the run NAME with a checkpoint; `resume` continues it."""
     run = _cluster().run(name)
     run.interrupt()
     state = run.wait(timeout_s=run.spec.checkpoints.grace_s + 30) if wait else run.status
@@ -248,13 +250,13 @@ def interrupt(name: str, wait: bool) -> None:
 @click.argument("name")
 @click.option("--follow/--no-follow", default=True, show_default=True, help="Follow it afterwards.")
 def resume(name: str, follow: bool) -> None:
-    """Go on with the run NAME from its newest good checkpoint."""
+    """Continue the run NAME from its newest good checkpoint."""
     run = _cluster().run(name)
     run.resume()
     if follow:
         _follow(run)
     else:
-        _show(f"{name} goes on.", name=name)
+        _show(f"{name} continues.", name=name)
 
 
 @commands.command()
@@ -290,9 +292,9 @@ def report(name: str, out: Path | None) -> None:
 @click.argument("name")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 def shell(name: str, only_print: bool) -> None:
-    """A shell where the run NAME is running: its folder on this machine, or its machine on a stack.
+    """Open a shell where the run NAME is running: its folder on this machine, or its machine on a stack.
 
-    On a stack the way is the one that its config `access.kind` allows.
+    On a stack it goes the way that the stack's config `access.kind` allows.
     """
     import shlex
     import shutil
@@ -306,7 +308,7 @@ def shell(name: str, only_print: bool) -> None:
         return
     if not shutil.which(command[0]):
         raise NotInstalled(
-            f"{command[0]} is not on this machine.", where=shlex.join(command), remedy=PROGRAMS[command[0]]
+            f"{command[0]} is not on this machine.", where=shlex.join(command), remedy=PROGRAMS.get(command[0], "")
         )
     os.execvp(command[0], command)
 
@@ -314,15 +316,15 @@ def shell(name: str, only_print: bool) -> None:
 @commands.command()
 @click.argument("stack", default="")
 def doctor(stack: str) -> None:
-    """Can runs run here - and on STACK? Each check, and the remedy where one fails."""
+    """Check whether runs can run here - or on STACK - and say what to do where not."""
     from lammps_jobs import doctor as checks
-    from lammps_jobs.api.cluster import default_store
+    from lammps_jobs.backends.local import default_store
 
-    given = click.get_current_context().find_root().params
-    stack = stack or ("" if given["stack"] == "local" else given["stack"])
-    looking = checks.stack(stack, given["region"]) if stack else checks.machine(given["store"] or default_store())
+    options = click.get_current_context().find_root().params
+    stack = stack or ("" if options["stack"] == "local" else options["stack"])
+    checking = checks.stack(stack, options["region"]) if stack else checks.machine(options["store"] or default_store())
     findings = []
-    for finding in looking:
+    for finding in checking:
         findings.append(finding)
         if not _is_json():
             click.echo(_finding_text(finding))
@@ -334,7 +336,7 @@ def doctor(stack: str) -> None:
 def _finding_text(finding: Finding) -> str:
     mark = click.style("ok  ", fg="green") if finding.is_well else click.style("FAIL", fg="red", bold=True)
     remedy = f"\n       {finding.remedy}" if finding.remedy else ""
-    return f"{mark} {finding.what:28s} {finding.detail}{remedy}"
+    return f"{mark} {finding.check:28s} {' '.join(filter(None, (finding.what, finding.where)))}{remedy}"
 
 
 @commands.command()
@@ -355,37 +357,37 @@ def rehearse(
     script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, at: tuple[float, ...], cuts: int,
     steps: int | None, limit: float | None, kill: bool, keep: Path | None, page: Path | None,
 ) -> None:  # fmt: skip
-    """Is SCRIPT safe on machines that may vanish? Answered here, before paying.
+    """Find out here whether SCRIPT is safe on machines that may vanish, before paying.
 
     Runs it four times: plainly, with checkpoints, cut and lost, cut and kept; compares every output.
     """
-    from lammps_jobs.rehearsal import rehearse
+    from lammps_jobs.rehearsal import rehearse, render
     from lammps_jobs.report.page import write
 
     try:
-        found = rehearse.rehearse(
+        answer = rehearse.rehearse(
             script, variables=_variables(variables), inputs=inputs, resources=_resources(ranks),
             at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
-            report=(lambda run, found: write(run, page, found)) if page else None,
-            tell=lambda side: click.echo(f"  {side} ...", err=True),
+            on_side=lambda side: click.echo(f"  {side} ...", err=True),
+            on_end=(lambda run, answer: write(run, page, answer)) if page else None,
         )  # fmt: skip
     except TimeoutError as error:
         raise LammpsJobsError(
             str(error), remedy="Give it more time with --limit, or less to do with --steps."
         ) from None
-    _show(rehearse.text(found), **dataclasses.asdict(found))
-    click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(found.verdict, 0))
+    _show(render.text(answer), **dataclasses.asdict(answer))
+    click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(answer.verdict, 0))
 
 
 # -- following ---------------------------------------------------------------------------------------
 
 
 def _follow(run: Run) -> None:
-    """Show the run live until it stops, then say how it stopped and exit with its code."""
+    """Show the run live until it stops, then print its state and exit with its code."""
     try:
         state = run.wait() if _is_json() or not sys.stderr.isatty() else _live(run)
     except KeyboardInterrupt:
-        click.echo(f"\n{run.name} goes on in the background: lammps-jobs watch {run.name}", err=True)
+        click.echo(f"\n{run.name} continues in the background: lammps-jobs watch {run.name}", err=True)
         sys.exit(0)
     _show(_state_text(state), **_state_document(state))
     click.get_current_context().exit(EXIT_OF.get(state.state, state.exit_code or 1))
@@ -408,7 +410,7 @@ def _live(run: Run) -> RunStatus:
 
 
 def _progress_text(run: Run) -> str:
-
+    """Step, speed, attempt and newest checkpoint on one line."""
     now = run.progress
     if now is None:
         return "starting"

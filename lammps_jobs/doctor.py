@@ -1,4 +1,4 @@
-"""Whether this machine and a stack can do what the library asks of them: each check, and what to do about a failure."""
+"""Checks of this machine and of a stack: each says whether runs can run there, and what to do where they cannot."""
 
 from __future__ import annotations
 
@@ -24,31 +24,33 @@ SKEW_S = 300.0
 """Clock difference from which on AWS refuses signed requests (Signature Version 4: five minutes)."""
 LEAST_FREE_GIB = 1.0
 NO_SUCH_REVISION = 2**31 - 1
-"""Revision of a job definition that no account reaches: SubmitJob with it tells who may submit, and submits nothing."""
+"""Revision of a job definition that no account reaches: SubmitJob with it shows who may submit, and submits nothing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The answer of one check: what was found, and if that is not as it should be, where and what to do."""
 
-    what: str
+    check: str
     is_well: bool
-    detail: str
+    what: str
+    where: str = ""
     remedy: str = ""
 
 
-def _tried(what: str, look: Callable[[], str]) -> Finding:
+def _tried(check: str, look: Callable[[], str]) -> Finding:
+    """The finding of a check that returns what it found, or raises the error to report."""
     try:
-        return Finding(what, True, look())
+        return Finding(check, True, look())
     except LammpsJobsError as error:
-        return Finding(what, False, " ".join(part for part in (error.what, error.where) if part), error.remedy)
+        return Finding(check, False, error.what, error.where, error.remedy)
 
 
 # -- this machine --------------------------------------------------------------------------------------
 
 
 def machine(store: str) -> Iterator[Finding]:
-    """LAMMPS, MPI and the store of the local backend."""
+    """Check LAMMPS, MPI and the store at `store`, which the local backend needs."""
     yield _tried("LAMMPS", _lammps)
     from lammps_jobs.supervisor.engine_process import mpirun
 
@@ -57,7 +59,7 @@ def machine(store: str) -> Iterator[Finding]:
 
 
 def _lammps() -> str:
-    """LAMMPS is loaded in a process of its own, since a broken one may take its process with it."""
+    """The version of LAMMPS, which is loaded in another process, since a broken one may take its process with it."""
     command = [sys.executable, "-m", "lammps_jobs.engine", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
@@ -73,8 +75,8 @@ def _store(url: str) -> str:
 
         return f"{url}, {len(run_names(open_root(url)))} runs"
     folder = Path(url).expanduser()
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(there).free / 2**30
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 2**30
     if free < LEAST_FREE_GIB:
         raise StoreError(
             f"Only {free:.1f} GiB are free.", where=str(folder), remedy="Free some space, or name a --store."
@@ -86,11 +88,11 @@ def _store(url: str) -> str:
 
 
 def stack(name: str, region: str | None = None) -> Iterator[Finding]:
-    """All that a submission to the stack needs; ends early where nothing further can be told."""
+    """Check all that a submission to the stack needs; ends early where nothing further can be found out."""
     try:
         outputs = load(name, region)
     except LammpsJobsError as error:
-        yield Finding("stack outputs", False, " ".join(filter(None, (error.what, error.where))), error.remedy)
+        yield Finding("stack outputs", False, error.what, error.where, error.remedy)
         return
     yield Finding("stack outputs", True, f"{outputs.stack} in {outputs.region}, {len(outputs.pools)} pools")
     checks = _Stack(outputs)
@@ -104,14 +106,16 @@ def stack(name: str, region: str | None = None) -> Iterator[Finding]:
     yield _tried("logs", checks.logs)
     yield _tried("jobs", checks.jobs)
     for pool_name, pool in outputs.pools.items():
-        for what, look in {
+        for check, look in {
             "queue": checks.queue, "machines": checks.environments, "job definition": checks.definition,
             "submitting": checks.submitting, "image": checks.image, "quota": checks.quota,
         }.items():  # fmt: skip
-            yield _tried(f"{pool_name}: {what}", partial(look, pool))
+            yield _tried(f"{pool_name}: {check}", partial(look, pool))
 
 
 class _Stack:
+    """The checks of a stack: each returns what it found, and raises the error that a submission would meet."""
+
     def __init__(self, outputs: StackOutputs) -> None:
         self.outputs = outputs
         self._clients: dict[str, Any] = {}
@@ -123,11 +127,11 @@ class _Stack:
 
     @cached_property
     def _identity(self) -> tuple[dict[str, Any], float]:
-        """Who AWS takes us for, and how many seconds our clock is ahead of its."""
+        """The caller as AWS knows it, and how many seconds this machine's clock is ahead of that of AWS."""
         with explained("the AWS account"):
             answer = self._client("sts").get_caller_identity()
-        said = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-        return answer, (now() - parsedate_to_datetime(said)).total_seconds() if said else 0.0
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        return answer, (now() - parsedate_to_datetime(date)).total_seconds() if date else 0.0
 
     def credentials(self) -> str:
         who, _ = self._identity
@@ -149,7 +153,7 @@ class _Stack:
         return self.outputs.store
 
     def writing(self) -> str:
-        """An upload is begun and called off: that needs the same permission, and leaves nothing."""
+        """Begin an upload and call it off: that needs the same permission, and leaves nothing."""
         at = {"Bucket": self.outputs.bucket, "Key": "runs/doctor"}
         with explained(self.outputs.store):
             upload = self._client("s3").create_multipart_upload(**at)["UploadId"]
@@ -165,7 +169,7 @@ class _Stack:
         return group
 
     def jobs(self) -> str:
-        """Jobs are described, whichever there are."""
+        """Describe a job that does not exist, and list those there are."""
         with explained("AWS Batch"):
             self._client("batch").describe_jobs(jobs=["doctor"])
             for pool in self.outputs.pools.values():
@@ -174,31 +178,33 @@ class _Stack:
 
     def queue(self, pool: PoolOutputs) -> str:
         with explained(pool.queue):
-            found = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
-        if not found:
+            queues = self._client("batch").describe_job_queues(jobQueues=[pool.queue])["jobQueues"]
+        if not queues:
             raise StackError("The job queue does not exist.", where=pool.queue, remedy=BY_UP)
-        return _working("job queue", found[0], pool.queue)
+        return _working("job queue", queues[0], pool.queue)
 
     def environments(self, pool: PoolOutputs) -> str:
         with explained("compute environments"):
-            found = self._client("batch").describe_compute_environments(computeEnvironments=list(pool.environments))[
-                "computeEnvironments"
-            ]
-        if len(found) < len(pool.environments):
+            environments = self._client("batch").describe_compute_environments(
+                computeEnvironments=list(pool.environments)
+            )["computeEnvironments"]
+        if len(environments) < len(pool.environments):
             raise StackError("A compute environment does not exist.", where=", ".join(pool.environments), remedy=BY_UP)
-        for one in found:
-            _working("compute environment", one, one["computeEnvironmentArn"])
-        return f"{len(found)} compute environment{'s'[: len(found) > 1]}, enabled and valid"
+        for environment in environments:
+            _working("compute environment", environment, environment["computeEnvironmentArn"])
+        return f"{len(environments)} compute environment{'s'[: len(environments) > 1]}, enabled and valid"
 
     def definition(self, pool: PoolOutputs) -> str:
         with explained(pool.definition):
-            found = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])["jobDefinitions"]
-        if not found or found[0]["status"] != "ACTIVE":
+            definitions = self._client("batch").describe_job_definitions(jobDefinitions=[pool.definition])[
+                "jobDefinitions"
+            ]
+        if not definitions or definitions[0]["status"] != "ACTIVE":
             raise CannotStart("The job definition is not active any more.", where=pool.definition, remedy=BY_UP)
-        return f"revision {found[0]['revision']}"
+        return f"revision {definitions[0]['revision']}"
 
     def submitting(self, pool: PoolOutputs) -> str:
-        """A job is submitted that cannot be, as its definition does not exist: who may not submit hears so first."""
+        """Submit a job whose definition does not exist: AWS refuses a caller without permission before it sees that."""
         definition = f"{pool.definition.rpartition(':')[0]}:{NO_SUCH_REVISION}"
         try:
             with explained(pool.queue):
@@ -217,14 +223,14 @@ class _Stack:
         account, repository = name.split(".")[0], name.partition("/")[2]
         try:
             with explained(name):
-                found = self._client("ecr").describe_images(
+                details = self._client("ecr").describe_images(
                     registryId=account, repositoryName=repository, imageIds=[{"imageDigest": digest}]
                 )["imageDetails"][0]
         except CloudError as error:
             if "NotFound" in error.what:
                 raise CannotStart("The image is not in its repository.", where=pool.image, remedy=BY_UP) from None
             raise
-        return f"{digest[:19]}, {found.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
+        return f"{digest[:19]}, {details.get('imageSizeInBytes', 0) / 1e6:.0f} MB"
 
     def quota(self, pool: PoolOutputs) -> str:
         if not pool.quotas:
@@ -242,10 +248,10 @@ class _Stack:
         return used if least < pool.max_vcpus else f"{least:g} vCPUs, enough for all {pool.max_vcpus}"
 
 
-def _working(kind: str, found: dict[str, Any], where: str) -> str:
-    if found["state"] != "ENABLED":
+def _working(kind: str, description: dict[str, Any], where: str) -> str:
+    if description["state"] != "ENABLED":
         raise CannotStart(f"The {kind} is disabled.", where=where, remedy=BY_UP)
-    if found["status"] != "VALID":
-        said = found.get("statusReason", "")
-        raise CannotStart(f"The {kind} is {found['status']}: {said}", where=where, remedy=BY_UP)
+    if description["status"] != "VALID":
+        reason = description.get("statusReason", "")
+        raise CannotStart(f"The {kind} is {description['status']}: {reason}", where=where, remedy=BY_UP)
     return "enabled and valid"

@@ -1,4 +1,4 @@
-"""The errors a user can meet, named after what can be done about them.
+"""The errors a user can meet, named after what can be done about them, and all exit codes.
 
 Every text has three parts: what happened, where, what to do next. `exit_code` is what the command
 line exits with; `python -m lammps_jobs.errors > docs/exit-codes.md` writes the page about them.
@@ -59,8 +59,8 @@ class Damaged(StoreError):
     exit_code = 8
 
 
-class TooNew(StoreError):
-    """A stored document was written by a newer version of this library."""
+class OtherFormat(StoreError):
+    """A stored document was written by another version of this library, in a format that this one does not read."""
 
     exit_code = 9
 
@@ -72,7 +72,7 @@ class NotInstalled(LammpsJobsError):
 
 
 class EngineDied(LammpsJobsError):
-    """LAMMPS ended without a word of its own: a signal, out of memory, an MPI abort."""
+    """LAMMPS ended without an error message: a signal, out of memory, an MPI abort."""
 
     exit_code = 11
 
@@ -111,6 +111,12 @@ class CannotStart(LammpsJobsError):
     """A job cannot start on the stack: queue disabled, image missing, definition gone, no capacity."""
 
     exit_code = 17
+
+
+class InternalError(LammpsJobsError):
+    """Our own program failed. Checkpoints are as good as before; please report it."""
+
+    exit_code = 18
 
 
 INTERRUPTED = 75

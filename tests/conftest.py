@@ -86,8 +86,8 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         with contextlib.suppress(lammps_jobs.LammpsJobsError):
             if not run.status.is_ended:
                 run.kill()
-                run.wait(10)
-            made._backend._forget(run.record.attempts())
+        with contextlib.suppress(lammps_jobs.LammpsJobsError):
+            run.settle()
 
 
 @pytest.fixture(scope="session")

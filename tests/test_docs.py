@@ -15,7 +15,10 @@ pytestmark = pytest.mark.engine
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_page_of_exit_codes_is_current():
-    command = [sys.executable, "-m", "lammps_jobs.errors"]
-    made = subprocess.run(command, capture_output=True, text=True, check=True, timeout=scaled(60)).stdout
-    assert (DOCS / "exit-codes.md").read_text() == made, "run: python -m lammps_jobs.errors > docs/exit-codes.md"
+@pytest.mark.parametrize(("page", "module"), [("exit-codes.md", "lammps_jobs.errors"), ("api.md", "tools.api_page")])
+def test_page_is_current(page, module):
+    command = [sys.executable, "-m", module]
+    made = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=scaled(60), cwd=DOCS.parent
+    ).stdout
+    assert (DOCS / page).read_text() == made, f"run: python -m {module} > docs/{page}"

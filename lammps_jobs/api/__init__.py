@@ -1,0 +1,1 @@
+"""The public face: clusters, runs and their status."""

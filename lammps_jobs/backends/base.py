@@ -1,12 +1,15 @@
-"""What a place where runs run must offer; `local` and `batch` do."""
+"""What a backend, a place where runs run, must offer, and the registry of all backends by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Literal, Protocol
 
+from lammps_jobs.errors import UsageError
 from lammps_jobs.record.run_record import RunRecord
 
 AT_ONCE = 16
@@ -15,7 +18,7 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class JobStatus:
-    """Whether anything more will come of a run by itself, and why not yet if so."""
+    """Whether anything more will come of a run by itself, and if not yet, why."""
 
     phase: Literal["running", "pending", "gone"]
     """`running`: the newest attempt runs. `pending`: an attempt will start. `gone`: neither."""
@@ -24,22 +27,107 @@ class JobStatus:
 
 
 class Backend(Protocol):
+    """Starts attempts of runs and says what became of them. Everything else of a run is in its record.
+
+    Methods are called from several threads. Errors are of `lammps_jobs.errors`: StoreError when the record cannot be
+    read, an error of the backend's own (CloudError on AWS) when the place cannot be asked.
+    """
+
     def start(self, record: RunRecord) -> None:
-        """See to it that an attempt starts; raises LammpsJobsError when none can."""
+        """See to it that one more attempt starts, and return as soon as that is certain.
+
+        Crashing in between and calling again must neither lose nor double the attempt. May take seconds. Raises
+        CannotStart or another LammpsJobsError, with a remedy, when none can start.
+        """
 
     def prefetch(self, records: Sequence[RunRecord]) -> AbstractContextManager[None]:
-        """While several runs are looked at: what is asked about all of them at once, in few calls, is believed."""
+        """Within this context, `status` answers from data fetched in bulk for these runs, in few calls."""
 
-    def status(self, record: RunRecord) -> JobStatus: ...
+    def status(self, record: RunRecord) -> JobStatus:
+        """Whether the newest attempt runs, an attempt will start, or neither.
+
+        Asked twice a second by `Run.wait`: at most one call to the place, and a constant number of reads of the
+        record. `gone` only when it is certain that nothing more will be written; a run that never was started is
+        `gone`, too, unless its first attempt is still to come.
+        """
 
     def tail(self, record: RunRecord, name: str) -> bytes:
-        """What the newest attempt wrote to its file `name` so far, as far as it can be seen from here."""
+        """What the newest attempt has written so far to its file `name`; empty where it cannot be seen from here."""
 
     def shell(self, record: RunRecord) -> list[str]:
-        """The command that opens a shell where the newest attempt runs."""
+        """The command that opens a shell where the newest attempt runs.
+
+        Raises WrongState when it does not run, UsageError where no shell is allowed.
+        """
 
     def interrupt(self, record: RunRecord) -> None:
-        """Ask the newest attempt to take a checkpoint and stop, or call off the one that waits."""
+        """Ask the newest attempt to take a checkpoint and stop, or call off the one that waits; returns at once.
+
+        The attempt gets SIGTERM and its grace time. Nothing happens when no attempt is left.
+        """
 
     def kill(self, record: RunRecord) -> None:
-        """Take the machine away from the newest attempt, as a reclaimed Spot machine would go."""
+        """Take the machine away from the newest attempt without notice: for rehearsals and tests.
+
+        Raises WrongState where that cannot be done.
+        """
+
+    def settle(self, record: RunRecord, timeout_s: float) -> bool:
+        """Wait until no process of the run's attempts is left, `timeout_s` at most, and remove what they left.
+
+        Returns False when one is still there. An attempt outlives its last word in the record by some seconds.
+        """
+
+
+# -- the registry --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Address:
+    """What `connect` was given. A factory raises UsageError for what makes no sense for its backend."""
+
+    place: str = ""
+    """Which of the backend's places: the name of a stack, say."""
+    store: str | None = None
+    pool: str = ""
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A backend and the store where its runs are recorded, a folder or `s3://bucket/prefix` in `region`."""
+
+    backend: Backend
+    store: str
+    region: str | None = None
+
+
+Factory = Callable[[Address], Site]
+
+BACKENDS = {
+    "local": "lammps_jobs.backends.local:site",
+    "aws_batch": "lammps_jobs.backends.aws_batch.backend:site",
+}
+"""Factories of this library's own backends, imported when they are asked for."""
+
+GROUP = "lammps_jobs.backends"
+"""Entry points by which other packages add backends: name = "module:factory"."""
+
+STACKS = "aws_batch"
+"""The backend whose places go by their plain names: `connect("prod")` is the stack of that name."""
+
+
+def factory_of(name: str) -> tuple[Factory, str]:
+    """The factory and the place that `name` means: `BACKEND`, `BACKEND:PLACE` or the name of a stack.
+
+    Raises UsageError when there is no such backend.
+    """
+    known = {**{entry.name: entry.value for entry in entry_points(group=GROUP)}, **BACKENDS}
+    kind, colon, place = name.partition(":")
+    if not colon and kind not in known:
+        kind, place = STACKS, name
+    if kind not in known:
+        raise UsageError(f"There is no backend named {kind!r}.", remedy=f"Backends: {', '.join(sorted(known))}")
+    module, _, function = known[kind].partition(":")
+    factory: Factory = getattr(import_module(module), function)
+    return factory, place

@@ -16,12 +16,27 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lammps_jobs.backends.base import JobStatus
-from lammps_jobs.errors import LammpsJobsError, WrongState
+from lammps_jobs.backends.base import Address, JobStatus, Site
+from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState
 from lammps_jobs.record.documents import Attempt
 from lammps_jobs.record.run_record import RunRecord
 
 START_S = 30.0
+"""Longest time until a started supervisor has claimed its attempt."""
+
+
+def site(address: Address) -> Site:
+    """This machine, with the store at `address.store`. Raises UsageError for a pool, a region or a place."""
+    if address.pool or address.region or address.place:
+        raise UsageError("pool and region are for stacks; this machine has none.", remedy='connect("STACK", pool=...)')
+    url = address.store or default_store()
+    return Site(LocalBackend(url if "://" in url else str(Path(url).expanduser().resolve())), url)
+
+
+def default_store() -> str:
+    """Where local runs are recorded: $LAMMPS_JOBS_STORE, or a folder in the user's data folder."""
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return os.environ.get("LAMMPS_JOBS_STORE") or str(Path(data) / "lammps-jobs" / "runs")
 
 
 class LocalBackend:
@@ -30,15 +45,17 @@ class LocalBackend:
     def __init__(self, url: str) -> None:
         self.url = url
 
+    # -- starting ----------------------------------------------------------------------------------
+
     def start(self, record: RunRecord) -> None:
         """Start an attempt in the background and wait until it has claimed its number."""
         before = record.newest_attempt()
-        self._forget(record.attempts())
-        process, said = self._launch(record.name)
+        self._clean(record.attempts())
+        process, out = self._launch(record.name)
         end = time.monotonic() + START_S
         while record.newest_attempt() == before:
             if process.poll() not in (None, 0) or time.monotonic() > end:
-                text = said.read_text(errors="replace").strip()[-2000:] if said.exists() else ""
+                text = out.read_text(errors="replace").strip()[-2000:] if out.exists() else ""
                 raise LammpsJobsError("The attempt did not start.", where=text, remedy="Try again with --debug.")
             time.sleep(0.02)
 
@@ -52,58 +69,105 @@ class LocalBackend:
             )  # fmt: skip
         return process, scratch / "supervisor.out"
 
+    # -- looking -----------------------------------------------------------------------------------
+
     def prefetch(self, records: Sequence[RunRecord]) -> contextlib.AbstractContextManager[None]:
         """Nothing to prepare: a process is looked up in no time."""
         return contextlib.nullcontext()
 
     def status(self, record: RunRecord) -> JobStatus:
-        attempts = record.attempts()
-        runs = not attempts or (self._is_alive(attempts[-1]) and not record.ended(attempts[-1].number))
+        """`running` from the submission on, until the newest attempt has ended or its supervisor is gone."""
+        attempt = _newest(record)
+        runs = attempt is None or (_is_alive(attempt) and not record.ended(attempt.number))
         return JobStatus("running" if runs else "gone")
 
-    def _is_alive(self, attempt: Attempt) -> bool:
-        """Whether the attempt's supervisor still runs (a recycled process number is not it)."""
-        import psutil
-
-        try:
-            process = psutil.Process(attempt.supervisor_pid)
-            same = abs(process.create_time() - attempt.supervisor_started) < 1.0
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
-
     def tail(self, record: RunRecord, name: str) -> bytes:
-        attempt = record.attempts()[-1]
-        path = Path(attempt.scratch) / f"attempt-{attempt.number}" / name
-        with contextlib.suppress(OSError):
-            if attempt.host == socket.gethostname():
-                return path.read_bytes()
+        """What the newest attempt has written so far to its file `name`; empty when it runs elsewhere."""
+        attempt = _newest(record)
+        if attempt and _is_here(attempt):
+            with contextlib.suppress(OSError):
+                return (Path(attempt.scratch) / f"attempt-{attempt.number}" / name).read_bytes()
         return b""
 
     def shell(self, record: RunRecord) -> list[str]:
         """A shell in the working folder of the attempt that runs."""
-        attempt = record.attempts()[-1]
-        folder = Path(attempt.scratch) / f"attempt-{attempt.number}" / "work"
-        if attempt.host != socket.gethostname() or not folder.is_dir():
+        attempt = _newest(record)
+        folder = Path(attempt.scratch) / f"attempt-{attempt.number}" / "work" if attempt else Path()
+        if not attempt or not _is_here(attempt) or not folder.is_dir():
             raise WrongState(f"{record.name} does not run on this machine.", remedy=f"lammps-jobs status {record.name}")
         return ["sh", "-c", f'cd {shlex.quote(str(folder))} && exec "${{SHELL:-sh}}"']
 
-    def _forget(self, attempts: list[Attempt]) -> None:
-        """Remove what attempts that are gone left on this machine; their record is in the store."""
-        for attempt in attempts:
-            if attempt.host == socket.gethostname() and attempt.scratch and not self._is_alive(attempt):
-                shutil.rmtree(attempt.scratch, ignore_errors=True)
+    # -- ending ------------------------------------------------------------------------------------
 
     def interrupt(self, record: RunRecord) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(record.attempts()[-1].supervisor_pid, signal.SIGTERM)
+        """SIGTERM to the supervisor."""
+        attempt = _newest(record)
+        if attempt:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(attempt.supervisor_pid, signal.SIGTERM)
 
     def kill(self, record: RunRecord) -> None:
         """SIGKILL to the supervisor and to the engine's process group."""
-        attempt = record.attempts()[-1]
-        progress = record.progress(attempt.number)
+        attempt = _newest(record)
+        if not attempt:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(attempt.supervisor_pid, signal.SIGKILL)
-        if progress and progress.engine_pid:
+        if engine := _engine_of(record, attempt):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(progress.engine_pid, signal.SIGKILL)
+                os.killpg(engine, signal.SIGKILL)
+
+    def settle(self, record: RunRecord, timeout_s: float) -> bool:
+        """Wait until the supervisors and engines of all attempts have ended, then remove their scratch folders."""
+        attempts = [attempt for attempt in record.attempts() if _is_here(attempt)]
+        end = time.monotonic() + timeout_s
+        while any(_is_alive(attempt) or _group_lives(_engine_of(record, attempt)) for attempt in attempts):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        self._clean(attempts)
+        return True
+
+    def _clean(self, attempts: list[Attempt]) -> None:
+        """Remove what attempts that are gone left on this machine; their record is in the store."""
+        for attempt in attempts:
+            if _is_here(attempt) and attempt.scratch and not _is_alive(attempt):
+                shutil.rmtree(attempt.scratch, ignore_errors=True)
+
+
+def _newest(record: RunRecord) -> Attempt | None:
+    number = record.newest_attempt()
+    return record.attempt(number) if number else None
+
+
+def _is_here(attempt: Attempt) -> bool:
+    return attempt.host == socket.gethostname()
+
+
+def _is_alive(attempt: Attempt) -> bool:
+    """Whether the attempt's supervisor still runs (a recycled process number is not it)."""
+    import psutil
+
+    try:
+        process = psutil.Process(attempt.supervisor_pid)
+        same = abs(process.create_time() - attempt.supervisor_started) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _engine_of(record: RunRecord, attempt: Attempt) -> int | None:
+    """The process group of the attempt's engine, as it was last published; None before that."""
+    progress = record.progress(attempt.number)
+    return progress.engine_pid if progress else None
+
+
+def _group_lives(group: int | None) -> bool:
+    """Whether a process of the group is left that is more than a zombie."""
+    import psutil
+
+    for process in psutil.process_iter(["status"]) if group else ():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+    return False

@@ -1,1 +1,1 @@
-"""What runs where the simulation runs: the supervisor (no MPI) and the engine (under mpirun)."""
+"""The process under mpirun: the only place that imports LAMMPS and MPI."""

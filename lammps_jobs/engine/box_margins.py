@@ -14,7 +14,8 @@ from typing import Any
 
 SMALL = 1e-4
 SEARCHED = 64
-Margins = list[float | None]
+Margins = tuple[float | None, float | None, float | None]
+NONE: Margins = (None, None, None)
 
 
 class Boundary:
@@ -46,12 +47,12 @@ def margins(lmp: Any, words: list[str], boundary: Boundary, folder: Path, before
     `words` is the command that has just made or changed the box, `before` what was known until then.
     """
     if not any(boundary.shrinks(dimension) for dimension in range(3)):
-        return [None] * 3
+        return NONE
     if words[0] == "read_data" and "add" in words:
         return before
     header = _header(folder / words[1]) if words[0] == "read_data" else {}
     low, high = lmp.extract_box()[:2]
-    found: Margins = []
+    found: list[float | None] = []
     for dimension, axis in enumerate("xyz"):
         faces = boundary.shrinks(dimension)
         expanded = words[0] != "read_restart"  # which takes the box as the file has it
@@ -61,7 +62,8 @@ def margins(lmp: Any, words: list[str], boundary: Boundary, folder: Path, before
         elif expanded and math.isclose(-low[dimension], margin, rel_tol=1e-12):
             margin = -low[dimension]  # the box began at 0: this is the margin to the last bit
         found.append(margin if faces else None)
-    return found
+    x, y, z = found
+    return x, y, z
 
 
 def _header(path: Path) -> dict[str, float]:
@@ -78,17 +80,17 @@ def _header(path: Path) -> dict[str, float]:
 def command(wanted: Margins, boundary: Boundary) -> str:
     """The command that gives a restored box its margins back; empty when there is nothing to do.
 
-    Each keyword of `change_box` takes all margins anew from the box as it then is, after the ones before it
-    widened it, which is reckoned with. A face with a minimum (m) is left alone.
+    Each keyword of `change_box` computes all margins from the box that the keywords before it have widened; the
+    edges make up for that. A face with a minimum (m) is left alone.
     """
-    told = [
+    wrapped = [
         (axis, margin, boundary.faces.split()[dimension])
         for dimension, (axis, margin) in enumerate(zip("xyz", wanted, strict=True))
         if margin is not None and not boundary.has_minimum(dimension)
     ]
     said = [
-        f"{axis} final 0.0 {_edge(margin, faces, len(told) - 1 - at)!r}"
-        for at, (axis, margin, faces) in enumerate(told)
+        f"{axis} final 0.0 {_edge(margin, faces, len(wrapped) - 1 - at)!r}"
+        for at, (axis, margin, faces) in enumerate(wrapped)
     ]
     return f"change_box all {' '.join(said)} units box" if said else ""
 

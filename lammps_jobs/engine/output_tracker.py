@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lammps_jobs.formats import dcd
+from lammps_jobs.protocol.messages import Gained, OutputChange, Removed
 
 SAMPLE = 4096
 COPIED_AT_ONCE = 4 * 1024 * 1024
@@ -29,14 +29,14 @@ class Recorded:
     mtime_ns: int
 
 
-class Outputs:
+class OutputTracker:
     """Watches the working folder; input files that did not change are no outputs.
 
     `also` names files that lie elsewhere, `before` those that an earlier attempt recorded.
     """
 
     def __init__(
-        self, folder: Path, inputs: list[str], also: dict[str, Path] | None = None, before: Iterable[str] = ()
+        self, folder: Path, inputs: Iterable[str], also: dict[str, Path] | None = None, before: Iterable[str] = ()
     ) -> None:
         self.folder, self._also, self._before = folder, also or {}, frozenset(before)
         self._recorded: dict[str, Recorded] = {}
@@ -53,14 +53,14 @@ class Outputs:
         """Take a file that was brought from the record as recorded."""
         self._recorded[name] = _sample(self.folder / name)
 
-    def changes(self, copies: Path, rewritten: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-        """What to record now, in the form that the supervisor uploads.
+    def changes(self, copies: Path, rewritten: frozenset[str] = frozenset()) -> list[OutputChange]:
+        """What to record now.
 
         `rewritten` names files whose content is always the latest only. Short pieces and rewritten files
         are copied to `copies` at once, since LAMMPS may rewrite them as soon as it goes on; long ones are
         appended trajectories, read in place later.
         """
-        found: list[dict[str, Any]] = []
+        found: list[OutputChange] = []
         names = self._walk()
         for name in names:
             path = self._path(name)
@@ -73,29 +73,28 @@ class Outputs:
             goes_on = old is not None and not whole and _extends(path, status.st_size, old)
             start = old.size if old and goes_on else 0
             if goes_on and start == 0 and name in self._before:
-                start = dcd.header_size(path)  # written anew with the first frame after a resume
+                start = dcd.header_size(path)  # LAMMPS writes it again with the first frame after a resume
             found.append(
                 self._piece(name, (start, status.st_size), replaces=not goes_on, copy=copies / str(len(found)))
             )
             self._recorded[name] = _sample(path, status.st_size)
         for name in self._recorded.keys() - names - self._untouched:
             del self._recorded[name]
-            found.append({"name": name, "remove": True})
+            found.append(Removed(name=name))
         return found
 
-    def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> dict[str, Any]:
+    def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> Gained:
         start, stop = span
         path = self._path(name)
-        piece: dict[str, Any] = {"name": name, "replace": replaces, "source": str(path), "start": start, "stop": stop}
-        if replaces or stop - start <= COPIED_AT_ONCE:
-            with path.open("rb") as source, copy.open("wb") as target:
-                source.seek(start)
-                if start == 0:
-                    shutil.copyfileobj(source, target, 1 << 20)
-                else:
-                    target.write(source.read(stop - start))
-            piece |= {"source": str(copy), "start": 0, "stop": stop - start}
-        return piece
+        if not replaces and stop - start > COPIED_AT_ONCE:
+            return Gained(name=name, source=path, start=start, stop=stop, replaces=False)
+        with path.open("rb") as source, copy.open("wb") as target:
+            source.seek(start)
+            if start == 0:
+                shutil.copyfileobj(source, target, 1 << 20)
+            else:
+                target.write(source.read(stop - start))
+        return Gained(name=name, source=copy, start=0, stop=stop - start, replaces=replaces)
 
     def _path(self, name: str) -> Path:
         return self._also.get(name) or self.folder / name

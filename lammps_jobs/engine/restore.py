@@ -2,89 +2,99 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lammps_jobs.engine import box_margins
-from lammps_jobs.engine.restored_state import check
-from lammps_jobs.engine.run_segments import forget_new_bytes, set_up_again
+from lammps_jobs.engine.restored_state import check_all_state_claimed
+from lammps_jobs.engine.root import Root
+from lammps_jobs.engine.session import Session
+from lammps_jobs.engine.set_up import forget_new_bytes, set_up_again
+from lammps_jobs.protocol.engine_state import EngineState
+from lammps_jobs.protocol.messages import Restore, Resumed
 from lammps_jobs.script.commands import UNRESTORED_STYLES
 from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import Position, RunCommand
 
-if TYPE_CHECKING:
-    from lammps_jobs.engine.interpreter import Engine
-
 WRITING = ("dump", "fix", "restart")
 
 
-def resume(engine: Engine) -> None:
-    """Bring LAMMPS to the state of the checkpoint, and finish the run that was cut."""
-    given = engine.job["resume"]
-    state = json.loads(Path(given["state"]).read_text())
-    journal = Journal.from_json(state["journal"])
-    journal.has_poured(state.get("poured", {}))
-    engine.recorded = set(given["outputs"])
-    engine.stage = state["stage"]
-    engine.at(*state["where"])
-    if engine.watch:
-        engine.watch.log.drop(True)
+def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
+    """Bring LAMMPS and the session to the state of the checkpoint; the run that was cut, None between two stages.
+
+    Raises CannotContinue when LAMMPS did not take up again all of it.
+    """
+    state = EngineState.parse(checkpoint.state.read_bytes(), str(checkpoint.state))
+    journal = Journal.from_json(state.journal.model_dump(mode="json"))
+    journal.has_poured(state.poured)
+    session.recorded = frozenset(checkpoint.outputs)
+    session.stage = state.stage
+    session.move_to(state.where)
+    session.drop_log(True)
     for entry in journal.before_box():
-        _again(engine, entry)
-    grid = state["grid"]
-    if math.prod(grid) == engine.ranks.size > 1:  # or LAMMPS chooses by the shape that the box has by now
-        engine.lmp.command(f"processors {' '.join(map(str, grid))}")
-    since = engine.watch.log.raw_size if engine.watch else 0
-    engine.lmp.command(f"read_restart {given['restart']}")
-    faces, engine.margins = state["box"]
-    engine.boundary = box_margins.Boundary(faces)
-    margins = box_margins.command(engine.margins, engine.boundary)
-    if margins:
-        engine.lmp.command(margins)
-    engine.lmp.flush_buffers()
-    restored = engine.ask("restored_styles", since)
+        _issue_again(session, entry)
+    since = session.root.log.raw_size if session.root else 0
+    _restore_box(session, state, checkpoint)
+    session.lmp.flush_buffers()
+    restored = session.from_root(lambda root: _restored_styles(root, since))
     later = journal.new_dumps()
     for entry in (entry for entry in journal.after_box() if entry not in later):
         restorable = entry.command.endswith("_style") and entry.words[1] not in UNRESTORED_STYLES
         if not (restorable and entry.command.removesuffix("_style") in restored):
-            _again(engine, entry)
-    engine.journal = journal
-    engine.position = Position.from_json(engine.folder, state["position"])
-    command = RunCommand(**state["run"]) if state["run"] else None
-    engine.at_boundary = command is None
-    engine.unchecked_since = since
-    engine.is_sorted = state["is_sorted"]
-    forget_new_bytes(engine)  # of files that the commands above opened
-    set_up_again(engine, command)
-    if engine.ran:
-        check(engine)
+            _issue_again(session, entry)
+    session.journal = journal
+    session.position = Position.from_json(session.folder, state.position.model_dump(mode="json"))
+    session.unclaimed_since, session.is_sorted = since, state.is_sorted
+    rest = RunCommand(**state.run.model_dump()) if state.run else None
+    session.is_at_boundary = rest is None
+    _set_up(session, rest, later)
+    if session.root:
+        session.root.log.echoes = state.echoes
+        session.drop_log(False)
+        session.root.line.send(Resumed(step=session.step, stage=session.stage))
+    return rest
+
+
+def _restore_box(session: Session, state: EngineState, checkpoint: Restore) -> None:
+    """Read the restart file, and give the box back what the file does not hold of it."""
+    lmp = session.lmp
+    if math.prod(state.grid) == session.communicator.size > 1:  # or LAMMPS chooses by the shape that the box has by now
+        lmp.command(f"processors {' '.join(map(str, state.grid))}")
+    lmp.command(f"read_restart {checkpoint.restart}")
+    session.margins, session.boundary = state.box.margins, box_margins.Boundary(state.box.faces)
+    margins = box_margins.command(session.margins, session.boundary)
+    if margins:
+        lmp.command(margins)
+
+
+def _restored_styles(root: Root, since: int) -> list[str]:
+    """Kinds of force field (pair, bond, ...) that read_restart said it restored."""
+    return [line.split("restoring ")[1].split()[0] for line in root.log.said(r"restoring \S+ style", since)]
+
+
+def _set_up(session: Session, rest: RunCommand | None, later: list[Entry]) -> None:
+    """Set LAMMPS up as it was at the cut. Dumps whose first frame is still to come are made after that (`later`)."""
+    forget_new_bytes(session)  # of files that the commands issued again opened
+    set_up_again(session, rest)
+    if session.has_set_up:
+        check_all_state_claimed(session)
     for entry in later:
-        _again(engine, entry)
-    forget_new_bytes(engine, journal.new_averages())
-    if engine.watch:
-        engine.watch.log.echoes = state["echoes"]
-        engine.watch.log.drop(False)
-        engine.watch.resumed(engine.step(), engine.stage)
-    if command:
-        line = command.rest(steps=command.last - engine.step(), set_up=False)
-        engine.runs.work_off(command, line, continues=True)
+        _issue_again(session, entry)
+    forget_new_bytes(session, session.journal.new_averages())
 
 
-def _again(engine: Engine, entry: Entry) -> None:
+def _issue_again(session: Session, entry: Entry) -> None:
     if entry.command == "log":
-        if engine.watch:
-            engine.watch.log.switch(None if entry.words[1] == "none" else entry.words[1], append=True)
+        if session.root:
+            session.root.log.switch(None if entry.words[1] == "none" else entry.words[1], append=True)
         return
     if entry.command.endswith("_modify") and entry.command.split("_")[0] in ("fix", "compute", "dump"):
         kind, name = entry.command.split("_")[0], entry.words[1]
-        if not engine.lmp.has_id(kind, name):
+        if not session.lmp.has_id(kind, name):
             return
     if entry.command == "echo":
         return
     if entry.command not in WRITING:
-        engine.fetch(entry.words[1:])
-    engine.lmp.command(entry.text)
+        session.fetch(entry.words[1:])
+    session.lmp.command(entry.text)
     for _ in range(entry.nexts):
-        engine.lmp.command(f"next {entry.key}")
+        session.lmp.command(f"next {entry.key}")

@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from lammps_jobs.engine.session import Session
 from lammps_jobs.script.journal import Journal
-
-if TYPE_CHECKING:
-    from lammps_jobs.engine.interpreter import Engine
 
 
 class CannotContinue(Exception):
     """Going on from this checkpoint would give wrong results."""
 
 
-def check(engine: Engine) -> None:
+def check_all_state_claimed(session: Session) -> None:
     """After the first set-up since a resume: CannotContinue when something in the restart file found no owner."""
-    since, engine.unchecked_since = engine.unchecked_since, None
-    if engine.watch and since is not None:
-        engine.flush()
-        lost = _unused(engine.watch.log.said("restart file|^  fix style", since))
-        missed = [f"fix {name} ({style})" for style, name in lost if not _is_made_again(engine.journal, name)]
+    since, session.unclaimed_since = session.unclaimed_since, None
+    if session.root and since is not None:
+        session.flush()
+        unused = unused_fixes(session.root.log.said("restart file|^  fix style", since))
+        missed = [f"fix {name} ({style})" for style, name in unused if not _is_computed_again(session.journal, name)]
         if missed:
             raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(missed)}")
 
 
-def _unused(said: list[str]) -> list[tuple[str, str]]:
+def unused_fixes(lines: list[str]) -> list[tuple[str, str]]:
     """Styles and IDs of the fixes that LAMMPS lists below "Unused restart file ... fix info"."""
-    found, listed = [], False
-    for line in said:
+    fixes, is_listed = [], False
+    for line in lines:
         fix = re.match(r"  fix style: (\S+), fix ID: (\S+)", line)
         if not fix:
-            listed = line.startswith("Unused restart file")
-        elif listed:
-            found.append((fix[1], fix[2]))
-    return found
+            is_listed = line.startswith("Unused restart file")
+        elif is_listed:
+            fixes.append((fix[1], fix[2]))
+    return fixes
 
 
-def _is_made_again(journal: Journal, fix: str) -> bool:
-    """Whether the state of that internal fix is computed anew anyway: chunks, unless assigned once for all."""
+def _is_computed_again(journal: Journal, fix: str) -> bool:
+    """Whether the state of that internal fix is computed again anyway: chunks, unless assigned once for all."""
     owner = fix.removesuffix("_COMPUTE_STORE")
     return any(
         entry.words[3] == "chunk/atom" and "ids once" not in entry.text

@@ -1,19 +1,22 @@
-"""What is stored of a run: frozen documents, each with the version of its format."""
+"""What is stored of a run: frozen documents, each with the version of their format. And reading them."""
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.formats.units import rate_text
 
-FORMAT = 1
-"""Version of every document in this file. A reader refuses a document with a higher one."""
+FORMAT = 2
+"""Version of every document in this file. A reader refuses a document with another one."""
 
-RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+NAME_RULE = "Use letters, digits, '.', '_' and '-', beginning with a letter or digit, 128 characters at most."
 
 
 FULL_LOG = ".full.log"
@@ -35,6 +38,20 @@ class Document(Frozen):
     """Something stored under a key of its own."""
 
     format: int = FORMAT
+
+
+D = TypeVar("D", bound=Document)
+
+
+class ScriptLine(Frozen):
+    """A place in the script; empty before the first line."""
+
+    file: str = ""
+    line: int = 0
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.command}" if self.file else "before the script's first line"
 
 
 class Blob(Frozen):
@@ -94,8 +111,8 @@ class RunSpec(Document):
     @field_validator("name")
     @classmethod
     def _name_is_plain(cls, name: str) -> str:
-        if not RUN_NAME.match(name):
-            raise ValueError("use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        if not RUN_NAME.fullmatch(name):
+            raise ValueError(NAME_RULE)
         return name
 
 
@@ -142,22 +159,25 @@ class JobAnswer(Document):
     answered: datetime = Field(default_factory=now)
 
 
-Outcome = Literal["finished", "interrupted", "failed", "cancelled", "fenced"]
+class Decision(Document):
+    """What later attempts must respect (`decisions/<n>.json`), written before anybody acts on it.
 
-
-class AttemptEnd(Document):
-    """How an attempt ended, in its own last words. An attempt without one was lost."""
+    `no checkpoints`: in this stage a cut made LAMMPS fail. `do not resume`: going on from this checkpoint, at a
+    boundary, made LAMMPS fail. `forgiven`: a later attempt got past the place, so the decisions before about this
+    stage or checkpoint are void.
+    """
 
     number: int
-    outcome: Outcome
-    reason: str = ""
-    where: str = ""
-    remedy: str = ""
-    error: str = ""
-    exit_code: int = 0
-    last_step: int | None = None
-    steps_per_s: float | None = None
-    ended: datetime = Field(default_factory=now)
+    attempt: int
+    kind: Literal["no checkpoints", "do not resume", "forgiven"]
+    stage: int
+    step: int
+    checkpoint: int | None = None
+    why: str
+    decided: datetime = Field(default_factory=now)
+
+
+Outcome = Literal["finished", "interrupted", "failed", "cancelled", "fenced"]
 
 
 class OutputFile(Frozen):
@@ -167,6 +187,7 @@ class OutputFile(Frozen):
 
     @property
     def size(self) -> int:
+        """Bytes of the whole file."""
         return sum(segment.size for segment in self.segments)
 
 
@@ -199,7 +220,33 @@ def weakest(of: list[Fidelity]) -> Fidelity:
     )
 
 
-class Checkpoint(Document):
+class Lineage(Document):
+    """What lies behind a checkpoint, an end or a result: all that a grade needs, committed with it."""
+
+    parent: int | None = None
+    """The checkpoint before it in its own past; None: it goes back to the script's beginning."""
+    resumed_at: tuple[tuple[int, int], ...] = ()
+    """(stage, timestep) of the checkpoints that its past was resumed from."""
+    fidelity_so_far: Fidelity = Fidelity(as_if="never cut")
+    """The weakest of these resumes."""
+
+
+class AttemptEnd(Lineage):
+    """How an attempt ended, in its own last words. An attempt without one was lost."""
+
+    number: int
+    outcome: Outcome
+    reason: str = ""
+    where: str = ""
+    remedy: str = ""
+    error: str = ""
+    exit_code: int = 0
+    last_step: int | None = None
+    steps_per_s: float | None = None
+    ended: datetime = Field(default_factory=now)
+
+
+class Checkpoint(Lineage):
     """A committed cut of everything needed to continue: the manifest `checkpoints/<seq>.json`."""
 
     seq: int
@@ -212,6 +259,7 @@ class Checkpoint(Document):
     state: Blob
     outputs: dict[str, OutputFile]
     fidelity: Fidelity = Fidelity()
+    """How true a resume from here is."""
     lammps_version: int
     ranks: int
     cut_s: float = 0.0
@@ -226,7 +274,7 @@ class Checkpoint(Document):
         return (*self.restart.values(), self.state)
 
 
-class Result(Document):
+class Result(Lineage):
     """The finished run."""
 
     attempt: int
@@ -250,6 +298,7 @@ class Progress(Document):
     last_checkpoint_step: int | None = None
     last_checkpoint_at: datetime | None = None
     phase: str = "starting"
+    fidelity_so_far: Fidelity = Fidelity(as_if="never cut")
     updated: datetime = Field(default_factory=now)
 
     @property
@@ -272,3 +321,36 @@ class Event(Document):
     size: int | None = None
     """Bytes that were written, of a checkpoint."""
     at: datetime = Field(default_factory=now)
+
+
+def json_of(content: bytes, where: str) -> Any:
+    """Parsed JSON; raises Damaged, naming the place `where`, for anything else."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise Damaged("A stored document is not readable.", where=where, remedy=OLDER) from None
+
+
+def parse(content: bytes, kind: type[D], where: str) -> D:
+    """The document in `content`, which lies at `where`.
+
+    Raises OtherFormat when another version of lammps-jobs wrote it, Damaged when it is no such document.
+    """
+    raw = json_of(content, where)
+    found = raw.get("format") if isinstance(raw, dict) else None
+    if isinstance(found, int) and found != FORMAT:
+        raise OtherFormat(
+            f"This record has format {found}; this version of lammps-jobs reads {FORMAT}.", where=where,
+            remedy="Install a newer version of lammps-jobs." if found > FORMAT else "Use the version that wrote it.",
+        )  # fmt: skip
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Damaged(
+            f"A stored document is not what it should be: {place}: {first['msg']}", where=where, remedy=OLDER
+        ) from None
+
+
+OLDER = "An older checkpoint is used where there is one; otherwise the run starts from the beginning."

@@ -1,36 +1,31 @@
 """The record of one run in an object store: layout, create-only commits, verified reading.
 
-<run>/spec.json                     what was asked for
-<run>/blobs/<sha256>                inputs, restart files, output segments
-<run>/attempts/<n>.json             the claim of attempt n; <n>.end.json how it ended
-<run>/attempts/<n>/events/<k>.json  what is worth telling
-<run>/attempts/<n>/progress.json    advisory, the one object that is overwritten
-<run>/checkpoints/<seq>.json        the commit of checkpoint seq
-<run>/result.json                   the finished run
+`layout` names every object of a run, and says of each whether anything correct depends on it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
-from pydantic import ValidationError
 
-from lammps_jobs.errors import Damaged, NoSuchRun, TooNew
+from lammps_jobs.errors import Damaged, NoSuchRun
 from lammps_jobs.formats import dcd
+from lammps_jobs.record import layout
 from lammps_jobs.record.documents import (
-    FORMAT,
+    OLDER,
     Attempt,
     AttemptEnd,
     Blob,
     Checkpoint,
+    D,
+    Decision,
     Document,
     Event,
     JobAnswer,
@@ -39,6 +34,7 @@ from lammps_jobs.record.documents import (
     Progress,
     Result,
     Submission,
+    parse,
 )
 from lammps_jobs.record.object_store import (
     AT_ONCE,
@@ -53,8 +49,6 @@ from lammps_jobs.record.object_store import (
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-D = TypeVar("D", bound=Document)
 
 
 def run_names(root: ObjectStore) -> list[str]:
@@ -110,6 +104,9 @@ class RunRecord:
             raise explained(error, prefix) from error
         return sorted(meta["path"].rsplit("/", 1)[1] for meta in found)
 
+    def _numbers(self, folder: str) -> list[int]:
+        return layout.numbers(self._names(folder))
+
     def _commit(self, tail: str, document: Document) -> bool:
         return self._create(tail, document.model_dump_json(indent=1).encode())
 
@@ -162,7 +159,7 @@ class RunRecord:
         self._known.add(blob.sha256)
 
     def _blob_key(self, blob: Blob) -> str:
-        return self._key(f"blobs/{blob.sha256}")
+        return self._key(layout.blob(blob.sha256))
 
     def size_of(self, blob: Blob) -> int | None:
         """Size of the stored object in bytes, None when it is missing."""
@@ -184,14 +181,14 @@ class RunRecord:
                 size += len(content)
                 yield content
         except (NotFoundError, FileNotFoundError):
-            raise Damaged("A stored object is missing.", where=key, remedy=_OLDER) from None
+            raise Damaged("A stored object is missing.", where=key, remedy=OLDER) from None
         except (BaseError, OSError) as error:
             raise explained(error, key) from error
         if digest.hexdigest() != blob.sha256:
             raise Damaged(
                 f"A stored object is damaged: {size} bytes, expected {blob.size}, or changed bytes.",
                 where=key,
-                remedy=_OLDER,
+                remedy=OLDER,
             )
 
     def write_file(self, segments: Iterable[Blob], path: Path) -> None:
@@ -214,59 +211,73 @@ class RunRecord:
 
     def submit(self, submission: Submission) -> bool:
         """False when a run of that name exists."""
-        return self._commit("spec.json", submission)
+        return self._commit(layout.SPEC, submission)
+
+    def is_submitted(self) -> bool:
+        return self._load(layout.SPEC, Submission) is not None
 
     def submission(self) -> Submission:
-        found = self._load("spec.json", Submission)
+        found = self._load(layout.SPEC, Submission)
         if found is None:
             raise NoSuchRun(f"No run named {self.name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
         return found
 
     def claim(self, attempt: Attempt) -> bool:
-        return self._commit(f"attempts/{attempt.number:04d}.json", attempt)
+        return self._commit(layout.claim(attempt.number), attempt)
 
     def attempts(self) -> list[Attempt]:
         """All claims, oldest first."""
-        names = [n for n in self._names("attempts") if n.count(".") == 1]
-        found = (self._load(f"attempts/{name}", Attempt) for name in names)
+        found = (self._load(layout.claim(number), Attempt) for number in self._numbers(layout.ATTEMPTS))
         return [attempt for attempt in found if attempt]
 
+    def attempt(self, number: int) -> Attempt | None:
+        """The claim of attempt `number`; None when nobody has claimed it."""
+        return self._load(layout.claim(number), Attempt)
+
     def newest_attempt(self) -> int:
-        names = [n for n in self._names("attempts") if n.count(".") == 1]
-        return int(names[-1].split(".")[0]) if names else 0
+        """The number of the newest claim; 0 when there is none."""
+        return max(self._numbers(layout.ATTEMPTS), default=0)
 
     def end(self, end: AttemptEnd) -> bool:
-        return self._commit(f"attempts/{end.number:04d}.end.json", end)
+        return self._commit(layout.end(end.number), end)
 
     def ended(self, number: int) -> AttemptEnd | None:
-        return self._load(f"attempts/{number:04d}.end.json", AttemptEnd)
+        return self._load(layout.end(number), AttemptEnd)
 
     def ask_job(self, request: JobRequest) -> bool:
         """False when a request with that number exists."""
-        return self._commit(f"jobs/{request.number:04d}.json", request)
+        return self._commit(layout.job(request.number), request)
 
     def job_requests(self) -> list[JobRequest]:
         """All requests for AWS Batch jobs, oldest first."""
-        names = [name for name in self._names("jobs") if name.count(".") == 1]
-        found = (self._load(f"jobs/{name}", JobRequest) for name in names)
+        found = (self._load(layout.job(number), JobRequest) for number in self._numbers(layout.JOBS))
         return [request for request in found if request]
 
     def answer_job(self, number: int, job_id: str) -> None:
-        self._commit(f"jobs/{number:04d}.id.json", JobAnswer(job_id=job_id))
+        self._commit(layout.job_id(number), JobAnswer(job_id=job_id))
 
     def job_id(self, number: int) -> str:
         """ID of the job that request `number` led to; empty while there is none."""
-        answer = self._load(f"jobs/{number:04d}.id.json", JobAnswer)
+        answer = self._load(layout.job_id(number), JobAnswer)
         return answer.job_id if answer else ""
 
+    def decide(self, decision: Decision) -> bool:
+        """Write down a decision; False when another one has its number."""
+        return self._commit(layout.decision(decision.number), decision)
+
+    def decisions(self) -> list[Decision]:
+        """All decisions, in the order in which they were made."""
+        found = (self._load(layout.decision(number), Decision) for number in self._numbers(layout.DECISIONS))
+        return [decision for decision in found if decision]
+
     def commit(self, checkpoint: Checkpoint) -> bool:
-        return self._commit(f"checkpoints/{checkpoint.seq:06d}.json", checkpoint)
+        return self._commit(layout.checkpoint(checkpoint.seq), checkpoint)
 
     def checkpoint_seqs(self) -> list[int]:
-        return [int(name.split(".")[0]) for name in self._names("checkpoints")]
+        return self._numbers(layout.CHECKPOINTS)
 
     def checkpoint(self, seq: int) -> Checkpoint | None:
-        return self._load(f"checkpoints/{seq:06d}.json", Checkpoint)
+        return self._load(layout.checkpoint(seq), Checkpoint)
 
     def verify(self, checkpoint: Checkpoint) -> None:
         """Raise Damaged unless everything needed to continue from `checkpoint` is there and intact.
@@ -284,11 +295,11 @@ class RunRecord:
         for path, output in checkpoint.outputs.items():
             for segment in output.segments:
                 if self.size_of(segment) != segment.size:
-                    raise Damaged(f"A segment of {path} is missing or cut short.", where=segment.sha256, remedy=_OLDER)
+                    raise Damaged(f"A segment of {path} is missing or cut short.", where=segment.sha256, remedy=OLDER)
 
     def drop_checkpoint(self, checkpoint: Checkpoint, still_needed: set[str]) -> None:
         """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
-        obstore.delete(self.root, self._key(f"checkpoints/{checkpoint.seq:06d}.json"))
+        obstore.delete(self.root, self._key(layout.checkpoint(checkpoint.seq)))
         for blob in checkpoint.to_load:
             if blob.sha256 not in still_needed:
                 self._known.discard(blob.sha256)
@@ -300,15 +311,15 @@ class RunRecord:
             obstore.delete(self.root, self._blob_key(blob))
 
     def finish(self, result: Result) -> bool:
-        return self._commit("result.json", result)
+        return self._commit(layout.RESULT, result)
 
     def result(self) -> Result | None:
-        return self._load("result.json", Result)
+        return self._load(layout.RESULT, Result)
 
     # -- advice ----------------------------------------------------------------------------------
 
-    def say(self, progress: Progress) -> None:
-        key = self._key(f"attempts/{progress.attempt:04d}/progress.json")
+    def publish_progress(self, progress: Progress) -> None:
+        key = self._key(layout.progress(progress.attempt))
         try:
             obstore.put(self.root, key, progress.model_dump_json().encode())
         except (BaseError, OSError) as error:
@@ -316,27 +327,27 @@ class RunRecord:
 
     def progress(self, attempt: int) -> Progress | None:
         try:
-            return self._load(f"attempts/{attempt:04d}/progress.json", Progress)
+            return self._load(layout.progress(attempt), Progress)
         except Damaged:  # being overwritten just now
             return None
 
-    def tell(self, event: Event, number: int) -> None:
-        self._commit(f"attempts/{event.attempt:04d}/events/{number:05d}.json", event)
+    def append_event(self, event: Event, number: int) -> None:
+        self._commit(layout.event(event.attempt, number), event)
 
     def events(self) -> list[Event]:
         """Everything told, in order of time."""
         told: list[Event] = []
         for attempt in range(1, self.newest_attempt() + 1):
-            folder = f"attempts/{attempt:04d}/events"
+            folder = layout.events(attempt)
             found = (self._load(f"{folder}/{name}", Event) for name in self._names(folder))
             told += [event for event in found if event]
         return told
 
     def put_log(self, attempt: int, name: str, content: bytes) -> None:
-        self._create(f"attempts/{attempt:04d}/{name}", content)
+        self._create(layout.log(attempt, name), content)
 
     def log(self, attempt: int, name: str) -> str:
-        content = self._read(f"attempts/{attempt:04d}/{name}")
+        content = self._read(layout.log(attempt, name))
         return "" if content is None else content.decode(errors="replace")
 
     def outputs(self) -> dict[str, OutputFile]:
@@ -352,24 +363,3 @@ class RunRecord:
             if checkpoint:
                 return checkpoint.outputs
         return {}
-
-
-_OLDER = "An older checkpoint is used where there is one; otherwise the run starts from the beginning."
-
-
-def parse(content: bytes, kind: type[D], key: str) -> D:
-    """The document in `content`; TooNew or Damaged when it cannot be read."""
-    try:
-        raw: Any = json.loads(content)
-    except ValueError:
-        raise Damaged("A stored document is not readable.", where=key, remedy=_OLDER) from None
-    if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
-        raise TooNew(
-            f"This record has format {raw['format']}; this version of lammps-jobs reads up to {FORMAT}.",
-            where=key,
-            remedy="Upgrade lammps-jobs on this machine: pip install --upgrade lammps-jobs",
-        )
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        raise Damaged(f"A stored document does not make sense: {error}", where=key, remedy=_OLDER) from None

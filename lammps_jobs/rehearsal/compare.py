@@ -18,20 +18,22 @@ NOISE = 1e-8
 """A thermo column whose values are all below this share of the largest column is taken as noise about zero."""
 RESTART, HEADER, CLOCK = b"LammpS RestartT", 2000, 32
 """A restart file of LAMMPS: its first bytes, where its header ends at the latest, and the length in bytes of
-the two entries of the header (a flag and 8 bytes each) that tell when the simulated time was last added up."""
+the two entries of the header (a flag and 8 bytes each) that hold when the simulated time was last added up."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where two files differ. `relative` is the largest relative difference of numbers there,
-    `step` the timestep of a row of thermo output."""
+    """The first place where two files differ."""
 
     file: str
     where: str
+    """Line, byte, or row of thermo output."""
     left: str
     right: str
     relative: float | None = None
+    """The largest relative difference of numbers there."""
     step: int | None = None
+    """The timestep of a row of thermo output."""
 
     def __str__(self) -> str:
         size = "" if self.relative is None else f" (relative difference {self.relative:.2g})"
@@ -39,17 +41,17 @@ class Difference:
 
 
 def compare(left: Path, right: Path, ignored: frozenset[str] = frozenset()) -> list[Difference]:
-    """Differences between the files of two folders, one per file, by name; `ignored` names are passed over."""
+    """The first difference of each file of two folders, by name; `ignored` names are passed over."""
     names = {str(path.relative_to(side)) for side in (left, right) for path in side.rglob("*") if path.is_file()}
-    found = (_compare_file(name, left / name, right / name) for name in sorted(names - ignored))
-    return [difference for difference in found if difference]
+    differences = (_compare_file(name, left / name, right / name) for name in sorted(names - ignored))
+    return [difference for difference in differences if difference]
 
 
 def _compare_file(name: str, left: Path, right: Path) -> Difference | None:
     if not (left.is_file() and right.is_file()):
-        there, missing = ("here", "missing") if left.is_file() else ("missing", "here")
-        return Difference(name, "the file itself", there, missing)
-    skipped = [dcd.header_size(side) for side in (left, right)]  # which tells the time of day
+        on_left, on_right = ("here", "missing") if left.is_file() else ("missing", "here")
+        return Difference(name, "the file itself", on_left, on_right)
+    skipped = [dcd.header_size(side) for side in (left, right)]  # it holds the time of day
     a, b = (side.read_bytes()[skip:] for side, skip in zip((left, right), skipped, strict=True))
     if a == b:
         return None
@@ -64,7 +66,7 @@ def _compare_file(name: str, left: Path, right: Path) -> Difference | None:
 
 
 def _differ_in_clock(a: bytes, b: bytes) -> bool:
-    """Whether two restart files differ only in when the simulated time was last added up (ATIME, ATIMESTEP)."""
+    """True if two restart files differ only in when the simulated time was last added up (ATIME, ATIMESTEP)."""
     places = [at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y]
     return len(a) == len(b) and places[-1] < HEADER and places[-1] - places[0] < CLOCK
 
@@ -84,7 +86,7 @@ def _compare_text(name: str, left: str, right: str) -> Difference | None:
 
 
 def _is_wall_time(left: str, right: str) -> bool:
-    """Whether the lines differ in a time of day or a duration only, which no two runs share."""
+    """True if the lines differ in a time of day or a duration only, which no two runs share."""
     clock = re.compile(r"\b\d+:\d\d:\d\d\b|\b\w{3} \w{3} +\d+ |\b20\d\d\b")
     return bool(clock.search(left)) and clock.sub("", left) == clock.sub("", right)
 
@@ -92,9 +94,9 @@ def _is_wall_time(left: str, right: str) -> bool:
 def _compare_thermo(name: str, left: str, right: str) -> Difference | None:
     a, b = sections(left), sections(right)
     for number, (x, y) in enumerate(zip(a, b, strict=False), start=1):
-        found = _compare_section(name, number, x, y)
-        if found:
-            return found
+        difference = _compare_section(name, number, x, y)
+        if difference:
+            return difference
     if len(a) != len(b):
         return Difference(name, "thermo output", f"{len(a)} runs", f"{len(b)} runs")
     return None

@@ -15,8 +15,8 @@ from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, AttemptEnd, Even
 if TYPE_CHECKING:
     import pandas
 
-    from lammps_jobs.api.cluster import Run
-    from lammps_jobs.rehearsal.rehearse import RehearsalReport
+    from lammps_jobs.api.run import Run
+    from lammps_jobs.rehearsal.verdict import RehearsalReport
 
 INK = "#010203"
 """A colour that matplotlib writes and the page replaces by the text colour of its theme."""
@@ -64,7 +64,7 @@ def _content(run: Run) -> dict[str, Any]:
         "state": state,
         "spec": spec,
         "attempts": [
-            _attempt_row(a.number, a.host, a.claimed, end, events, run.last_step_of(a.number)) for a, end in attempts
+            _attempt_row(a.number, a.host, a.claimed, end, events, _last_step(run, a.number)) for a, end in attempts
         ],
         "ranks": spec.resources.ranks or (checkpoint.ranks if checkpoint else 1),
         "resumes": [event for event in events if event.kind == "resumed"],
@@ -81,18 +81,24 @@ def _content(run: Run) -> dict[str, Any]:
     }
 
 
+def _last_step(run: Run, attempt: int) -> int | None:
+    """The timestep that an attempt last published; None before it did."""
+    progress = run.record.progress(attempt)
+    return progress.step if progress else None
+
+
 def _attempt_row(
-    number: int, host: str, claimed: datetime, end: AttemptEnd | None, events: list[Event], last_said: int | None
+    number: int, host: str, claimed: datetime, end: AttemptEnd | None, events: list[Event], last_published: int | None
 ) -> dict[str, Any]:
     own = [event for event in events if event.attempt == number]
     last = end.ended if end else max((event.at for event in own), default=claimed)
-    reached = end.last_step if end else last_said
+    reached = end.last_step if end else last_published
     kept = next((event.step for event in reversed(own) if event.kind == "checkpoint"), None)
     lost = reached - kept if not (end and end.outcome == "finished") and reached and kept and reached > kept else None
     return {
         "number": number,
         "host": host or "-",
-        "outcome": end.outcome if end else "no last word (lost, or still running)",
+        "outcome": end.outcome if end else "no final status (lost, or still running)",
         "seconds": (last - claimed).total_seconds(),
         "reached": reached,
         "kept": kept,
@@ -111,20 +117,20 @@ def _plots(table: pandas.DataFrame, units: str, timestep: float) -> list[dict[st
     elapsed = _elapsed_steps(table) * timestep
     plots = []
     for title, names in PLOTTED:
-        found = [name for name in names if name in table]
-        if not found:
+        columns = [name for name in names if name in table]
+        if not columns:
             continue
         figure, axes = _figure(2.6)
-        for name, colour in zip(found, COLOURS, strict=False):
+        for name, colour in zip(columns, COLOURS, strict=False):
             axes.plot(elapsed, table[name], color=colour, linewidth=1.2, label=name)
         starts = elapsed[table["Stage"].diff() > 0]
         for start in starts:
             axes.axvline(start, color=INK, alpha=0.25, linewidth=0.7, linestyle=":")
         axes.set_xlabel(f"time since the start / {time_label(units)}")
-        if len(found) > 1:
+        if len(columns) > 1:
             axes.legend(frameon=False, loc="best", fontsize=8)
         else:
-            axes.set_ylabel(found[0])
+            axes.set_ylabel(columns[0])
         plots.append({"title": title, "svg": _svg(figure)})
     return plots
 

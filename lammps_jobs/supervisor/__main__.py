@@ -15,7 +15,7 @@ from lammps_jobs.supervisor.loop import Supervisor
 def main() -> int:
     job = json.loads(sys.argv[1])
     record = RunRecord(open_root(job["store"]), job["run"])
-    return Supervisor(record, Path(job["scratch"]), JobEnvironment.from_variables()).run()
+    return Supervisor.claim(record, Path(job["scratch"]), JobEnvironment.from_variables()).run()
 
 
 if __name__ == "__main__":

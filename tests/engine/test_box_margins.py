@@ -23,6 +23,6 @@ def test_margin_of_a_box_with_two_open_dimensions():
 def test_only_shrink_wrapped_dimensions_without_a_minimum_are_told():
     boundary = Boundary()
     boundary.take(["boundary", "p", "s", "m"])
-    assert command([None, 0.001, 0.002], boundary).startswith("change_box all y final 0.0 ")
-    assert "z" not in command([None, 0.001, 0.002], boundary).replace("units box", "")
-    assert command([None, None, None], Boundary()) == ""
+    assert command((None, 0.001, 0.002), boundary).startswith("change_box all y final 0.0 ")
+    assert "z" not in command((None, 0.001, 0.002), boundary).replace("units box", "")
+    assert command((None, None, None), Boundary()) == ""

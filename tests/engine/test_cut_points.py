@@ -6,38 +6,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lammps_jobs.engine.cut_points import Choice, Strides, choose, sooner
+from lammps_jobs.engine.cut_points import Armed, Strides, choose, sooner
 
 WINDOW = ("a", 10, 5, 100)  # samples at 60, 70, 80, 90, 100
 
 
 def test_thermo_step_with_closed_windows_is_preferred():
     strides = Strides(thermo=20, windows=(WINDOW,))
-    assert choose(strides, after=61, last=10_000, reach=500) == Choice(100)
-    assert choose(strides, after=0, last=10_000, reach=500) == Choice(20)
+    assert choose(strides, after=61, last=10_000, reach=500) == Armed(100)
+    assert choose(strides, after=0, last=10_000, reach=500) == Armed(20)
 
 
 def test_end_of_the_run_is_waited_for_when_every_window_is_open():
     strides = Strides(thermo=50, windows=(("a", 1, 1000, 1000),))
     assert choose(strides, after=10, last=1000, reach=5000) is None
-    assert choose(strides, after=10, last=100_000, reach=5000) == Choice(1000)
+    assert choose(strides, after=10, last=100_000, reach=5000) == Armed(1000)
 
 
-def test_rebuild_is_hunted_for_as_far_as_time_and_run_allow():
+def test_rebuild_is_sought_as_far_as_time_and_run_allow():
     strides = Strides(thermo=50)
-    assert choose(strides, after=10, last=10_000, reach=2000, hunt=100) == Choice(50, hunt=100)
-    assert choose(strides, after=10, last=10_000, reach=80, hunt=100) == Choice(50, hunt=40)
-    assert choose(strides, after=10, last=10_000, reach=40, hunt=20) == Choice(50, hunt=10)
-    assert choose(strides, after=10, last=90, reach=2000, hunt=100) == Choice(50, hunt=39)
-    assert choose(strides, after=10, last=54, reach=2000, hunt=100) == Choice(50)
-    assert choose(Strides(thermo=50, windows=(WINDOW,)), after=10, last=10_000, reach=2000, hunt=30) == Choice(100, 30)
+    assert choose(strides, after=10, last=10_000, reach=2000, seek=100) == Armed(50, seek=100)
+    assert choose(strides, after=10, last=10_000, reach=80, seek=100) == Armed(50, seek=40)
+    assert choose(strides, after=10, last=10_000, reach=40, seek=20) == Armed(50, seek=10)
+    assert choose(strides, after=10, last=90, reach=2000, seek=100) == Armed(50, seek=39)
+    assert choose(strides, after=10, last=54, reach=2000, seek=100) == Armed(50)
+    assert choose(Strides(thermo=50, windows=(WINDOW,)), after=10, last=10_000, reach=2000, seek=30) == Armed(100, 30)
 
 
 def test_urgent_stop_does_not_wait_for_a_seldom_thermo_step():
     strides = Strides(thermo=1000)
-    assert choose(strides, after=3, last=10_000, reach=100) == Choice(1000)
-    assert choose(strides, after=3, last=10_000, reach=100, urgent=True) == Choice(20)
-    assert choose(strides, after=3, last=10_000, reach=5000, urgent=True) == Choice(1000)
+    assert choose(strides, after=3, last=10_000, reach=100) == Armed(1000)
+    assert choose(strides, after=3, last=10_000, reach=100, urgent=True) == Armed(20)
+    assert choose(strides, after=3, last=10_000, reach=5000, urgent=True) == Armed(1000)
 
 
 @pytest.mark.parametrize(("thermo", "pause", "check"), [
@@ -52,17 +52,17 @@ def test_strides_of_thermo(thermo, pause, check):
 @given(
     thermo=st.integers(0, 3000), every=st.integers(1, 20), repeat=st.integers(1, 20), blocks=st.integers(1, 5),
     after=st.integers(0, 10**6), more=st.integers(1, 10**5), reach=st.integers(0, 10**5), urgent=st.booleans(),
-    hunt=st.integers(0, 100),
+    seek=st.integers(0, 100),
 )  # fmt: skip
 def test_a_cut_lies_ahead_inside_the_run_where_it_can_be_taken(
-    thermo, every, repeat, blocks, after, more, reach, urgent, hunt
+    thermo, every, repeat, blocks, after, more, reach, urgent, seek
 ):
     strides = Strides(thermo=thermo, windows=(("w", every, repeat, every * repeat * blocks),))
     last = after + more
-    found = choose(strides, after, last, reach, hunt=hunt, urgent=urgent)
+    found = choose(strides, after, last, reach, seek=seek, urgent=urgent)
     if found:
-        assert after < found.step < last - found.hunt
-        assert found.hunt <= hunt
+        assert after < found.step < last - found.seek
+        assert found.seek <= seek
         assert found.step % (strides.check if urgent else strides.pause) == 0
         assert strides.pause % strides.check == 0
 
@@ -70,11 +70,11 @@ def test_a_cut_lies_ahead_inside_the_run_where_it_can_be_taken(
 @pytest.mark.parametrize(
     ("armed", "wanted", "then"),
     [
-        (None, Choice(900), Choice(900)),
-        (Choice(600), None, Choice(600)),
-        (Choice(600), Choice(900, hunt=40), Choice(600)),
-        (Choice(600, hunt=40), Choice(900, hunt=30), Choice(600, hunt=30)),
-        (Choice(600, hunt=40), Choice(450), Choice(450)),
+        (None, Armed(900), Armed(900)),
+        (Armed(600), None, Armed(600)),
+        (Armed(600), Armed(900, seek=40), Armed(600)),
+        (Armed(600, seek=40), Armed(900, seek=30), Armed(600, seek=30)),
+        (Armed(600, seek=40), Armed(450), Armed(450)),
     ],
 )
 def test_a_stop_that_lammps_was_told_of_is_never_put_off_or_forgotten(armed, wanted, then):

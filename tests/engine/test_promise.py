@@ -51,7 +51,7 @@ def test_run_that_lost_its_machine_equals_the_run_that_was_never_cut(cluster, sc
                                 cut_plan=CutPlan(at=(0.1, 0.5, 0.55), then="stop")))  # fmt: skip
     resumed = [event for event in run.events if event.kind == "resumed"]
     assert [event.fidelity.as_if for event in resumed] == ["never cut"] * 3
-    assert any(event.step % 50 for event in resumed), "no hunted step: the test shows nothing new"
+    assert any(event.step % 50 for event in resumed), "no step that was sought: the test shows nothing new"
     assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
 
 

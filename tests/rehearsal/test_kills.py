@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from lammps_jobs.rehearsal.rehearse import _resumed_at
 from tests.conftest import FLOW, START, assert_same, outputs, script_of
 from tests.replay import kill_at_some_step
 from tests.waiting import finish
@@ -25,7 +24,7 @@ def test_killed_run_equals_the_run_that_was_cut_there_and_kept(cluster, script, 
             break
         run.resume()
     finish(run)
-    cuts = _resumed_at(run)
+    cuts = run.resumed_at
     assert cuts, "never resumed from a checkpoint: the test shows nothing"
     never = Checkpoints(every_s=1e6)
     kept = cluster.submit(path, name="kept", checkpoints=never, cut_plan=CutPlan(cut_at=cuts, then="set up again"),

@@ -11,18 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.engine.communicator import Ranks
-from lammps_jobs.engine.interpreter import Engine, Finished
+from lammps_jobs.engine.communicator import Communicator
+from lammps_jobs.engine.interpreter import Interpreter, Quit
+from lammps_jobs.engine.session import open_session
+from lammps_jobs.protocol.messages import EngineJob
+from lammps_jobs.record.documents import CutPlan
 
 
-class Alone(Ranks):
+class Alone(Communicator):
     """A rank without anybody to ask: nothing is recorded, and nothing is cut."""
 
     def __init__(self) -> None:
         super().__init__(1)
-        self.me = 1
+        self.rank = 1
 
-    def from_first(self, answer: Any) -> Any:
+    def from_root(self, answer: Any) -> Any:
         return "go on"
 
 
@@ -40,20 +43,20 @@ def bare(folder: Path, script: str) -> list[str]:
 
 
 def ours(folder: Path, script: str) -> list[str]:
-    job = {
-        "script": script, "variables": {}, "inputs": [], "ranks": 1, "raw_log": str(folder / "ours.log"), "uncut": [],
-        "lammps_args": [], "cut_at": [], "at": [], "rehearsed": False, "after_cut": "go on", "resume": None,
-    }  # fmt: skip
-    engine = Engine(job, Alone())
+    job = EngineJob(
+        script=script, variables={}, inputs=(), ranks=1, lammps_args=(), scratch=folder, socket=folder / "none",
+        alive=folder / "none", every_s=1e9, no_checkpoint_stages=(), cut_plan=CutPlan(), is_rehearsed=False,
+    )  # fmt: skip
+    session = open_session(job, Alone(), None, print)
     error = ""
     try:
-        engine.run()
-    except Finished:
+        Interpreter(session).follow()
+    except Quit:
         pass
     except Exception as fault:
         error = str(fault)
-    engine.lmp.close()
-    return printed(folder / "ours.log", error)
+    session.lmp.close()
+    return printed(job.raw_log, error)
 
 
 def printed(log: Path, error: str) -> list[str]:

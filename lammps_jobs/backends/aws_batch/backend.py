@@ -13,11 +13,11 @@ from typing import Any
 
 from lammps_jobs.backends.aws_batch import submission
 from lammps_jobs.backends.aws_batch.client import client, explained
-from lammps_jobs.backends.aws_batch.contract import PoolOutputs, StackOutputs
+from lammps_jobs.backends.aws_batch.contract import PoolOutputs, StackOutputs, load
 from lammps_jobs.backends.aws_batch.pending import why_not_yet
 from lammps_jobs.backends.aws_batch.shell import command_for
-from lammps_jobs.backends.base import AT_ONCE, JobStatus
-from lammps_jobs.errors import CloudError, WrongState
+from lammps_jobs.backends.base import AT_ONCE, Address, JobStatus, Site
+from lammps_jobs.errors import CloudError, UsageError, WrongState
 from lammps_jobs.record.documents import FULL_LOG, JobRequest
 from lammps_jobs.record.run_record import RunRecord
 
@@ -27,6 +27,14 @@ FRESH_S = 1.0
 """How long an answer of AWS Batch is believed."""
 NOT_YET = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
 OVER = ("SUCCEEDED", "FAILED")
+
+
+def site(address: Address) -> Site:
+    """The stack `address.place`, with its own store. Raises StackError for an unknown stack or pool."""
+    if address.store:
+        raise UsageError(f"The stack {address.place!r} has its own store.", remedy="Leave store (--store) out.")
+    outputs = load(address.place, address.region)
+    return Site(BatchBackend(outputs, address.pool), outputs.store, outputs.region)
 
 
 class BatchBackend:
@@ -120,8 +128,7 @@ class BatchBackend:
         if job["status"] in NOT_YET:
             reason, remedy = why_not_yet(job, *self._queue(job["jobQueue"]))
             return JobStatus("pending", reason, remedy)
-        attempts = record.attempts()
-        newest = attempts[-1] if attempts else None
+        newest = record.attempt(record.newest_attempt())
         if newest and newest.job == job["jobId"] and not record.ended(newest.number):
             return JobStatus("running" if newest.job_attempt > len(job.get("attempts", [])) else "pending")
         return JobStatus("pending", "The container is starting.")
@@ -180,6 +187,15 @@ class BatchBackend:
 
     def kill(self, record: RunRecord) -> None:
         raise WrongState("A machine of AWS cannot be taken away from here.", remedy="lammps-jobs interrupt RUN")
+
+    def settle(self, record: RunRecord, timeout_s: float) -> bool:
+        """Wait until the newest job is over; its machine is AWS's to clean."""
+        end = time.monotonic() + timeout_s
+        while not self._is_over(record):
+            if time.monotonic() > end:
+                return False
+            time.sleep(FRESH_S)
+        return True
 
     def _terminate(self, record: RunRecord, reason: str) -> None:
         _, job_id = self._newest(record)

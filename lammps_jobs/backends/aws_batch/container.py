@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from lammps_jobs.backends.aws_batch import continuation, gpu_health
 from lammps_jobs.backends.aws_batch.backend import OURS
+from lammps_jobs.backends.aws_batch.contract import MOST_ATTEMPTS, Variable
 from lammps_jobs.backends.aws_batch.metrics import Metrics
 from lammps_jobs.engine.check import check
 from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError
@@ -62,9 +63,7 @@ def work(url: str, name: str, environment: JobEnvironment) -> int:
         return 0
     if environment.job and continuation.is_stuck(store, environment) and _goes_on_elsewhere(store, url, environment):
         return 0
-    scratch = (
-        Path(os.environ.get("LAMMPS_JOBS_SCRATCH", "/tmp")) / f"{environment.job or name}-{environment.job_attempt}"
-    )
+    scratch = Path(os.environ.get(Variable.SCRATCH, "/tmp")) / f"{environment.job or name}-{environment.job_attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
     metrics = Metrics(environment.stack, name, environment.pool)
 
@@ -79,10 +78,10 @@ def work(url: str, name: str, environment: JobEnvironment) -> int:
         if made:
             print(made, flush=True)
 
-    supervisor = Supervisor(store, scratch, dataclasses.replace(environment, observe=observe))
+    supervisor = Supervisor.claim(store, scratch, dataclasses.replace(environment, observe=observe))
     with printing(supervisor.scratch / FULL_LOG):
         code = supervisor.run()
-    if code == INTERRUPTED and environment.job and environment.job_attempt >= continuation.LAST_ATTEMPT:
+    if code == INTERRUPTED and environment.job and environment.job_attempt >= MOST_ATTEMPTS:
         return 0 if _goes_on_elsewhere(store, url, environment) else code
     return code
 

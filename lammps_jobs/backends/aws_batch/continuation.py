@@ -12,8 +12,6 @@ from lammps_jobs.record.documents import JobRequest
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor.environment import JobEnvironment
 
-LAST_ATTEMPT = 10
-"""AWS Batch's limit: after it a job is not retried (SubmitJob, retryStrategy.attempts)."""
 STANDSTILL = 3
 """Attempts in a row without a new checkpoint after which the fall-back pool takes over."""
 

@@ -1,4 +1,7 @@
-"""What a deployed stack tells the library: written by the Pulumi program, read here. The only thing they share."""
+"""All that the Pulumi program and the library share: a stack's outputs, exit codes, limits and names.
+
+`infra/` imports this module of the library and no other.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,32 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lammps_jobs.errors import StackError
+from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, StackError
+from lammps_jobs.supervisor.environment import TERM_GRACE_S, Variable
+
+__all__ = [
+    "INTERRUPTED",
+    "MACHINE_UNUSABLE",
+    "MOST_ATTEMPTS",
+    "NAMESPACE",
+    "OUTPUTS_FORMAT",
+    "OUTPUTS_VARIABLE",
+    "TERM_GRACE_S",
+    "PoolOutputs",
+    "StackOutputs",
+    "Variable",
+    "load",
+    "parameter_name",
+]  # fmt: skip
 
 OUTPUTS_FORMAT = 1
 OUTPUTS_VARIABLE = "LAMMPS_JOBS_STACK_OUTPUTS"
+
+MOST_ATTEMPTS = 10
+"""Attempts of one AWS Batch job, which is all it allows (RetryStrategy, attempts)."""
+
+NAMESPACE = "LammpsJobs"
+"""CloudWatch namespace of the metrics that attempts print in the embedded metric format."""
 
 
 def parameter_name(stack: str) -> str:

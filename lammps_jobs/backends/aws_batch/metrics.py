@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lammps_jobs.backends.aws_batch.contract import NAMESPACE
 from lammps_jobs.formats.units import per_day
 from lammps_jobs.record.documents import Event, Progress
 
-NAMESPACE = "LammpsJobs"
 EVERY_S = 60.0
 UNITS = {
     "Step": "None", "StepsPerSecond": "Count/Second", "NsPerDay": "None", "CheckpointAge": "Seconds",

@@ -1,0 +1,275 @@
+"""A run: followed, interrupted, resumed and downloaded."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of, step_of
+from lammps_jobs.backends.base import Backend, JobStatus
+from lammps_jobs.errors import Damaged, NotInstalled, WrongState
+from lammps_jobs.record.documents import (
+    FINAL_STATE,
+    FULL_LOG,
+    Attempt,
+    AttemptEnd,
+    Checkpoint,
+    Event,
+    OutputFile,
+    Progress,
+    RunSpec,
+)
+from lammps_jobs.record.run_record import RunRecord
+
+if TYPE_CHECKING:
+    import pandas
+
+GRACE_S = 120.0
+"""Seconds that an interruption may take on a stack."""
+LOOKS = 5
+"""How often the record is read again because an attempt ended between reading it and asking the backend."""
+POLL_S = (0.05, 0.5)
+"""Pause between two looks at a run that is waited for: the first, and the longest."""
+
+
+class Run:
+    """One simulation that a user asked for, through all its attempts.
+
+    `Cluster.submit` and `Cluster.run` return it. `record` is what is stored of it, for code of this library.
+    """
+
+    def __init__(self, record: RunRecord, backend: Backend) -> None:
+        self.record, self._backend = record, backend
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The run's name, unique in its store."""
+        return self.record.name
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was asked for."""
+        return self.record.submission().spec
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> RunStatus:
+        """The state right now. Costs a constant number of requests to the store, and one question to the backend.
+
+        Raises StoreError when the record cannot be read, CloudError when AWS cannot be asked.
+        """
+        for _ in range(LOOKS):
+            seen = self._read()
+            if seen.is_conclusive:
+                return derive(seen, JobStatus("gone"))
+            job = self._backend.status(self.record)
+            ended_meanwhile = (
+                job.phase == "gone" and seen.attempt and not seen.end and self.record.ended(seen.attempt.number)
+            )
+            if not ended_meanwhile:
+                return derive(seen, job)
+        return derive(self._read(), job)
+
+    def _read(self) -> Reading:
+        number = self.record.newest_attempt()
+        if not number:
+            return Reading(self.name)
+        return Reading(
+            self.name,
+            attempt=self.record.attempt(number),
+            end=self.record.ended(number),
+            progress=self.record.progress(number),
+            checkpoint=self.checkpoint,
+            result=self.record.result(),
+        )
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest readable checkpoint; None when there is none."""
+        for seq in reversed(self.record.checkpoint_seqs()):
+            with contextlib.suppress(Damaged):
+                return self.record.checkpoint(seq)
+        return None
+
+    @property
+    def resumed_at(self) -> tuple[tuple[int, int], ...]:
+        """(stage, timestep) of the checkpoints that the run was resumed from, in order.
+
+        Of a run that fell back, only those that lie behind what it has now.
+        """
+        return lineage_of(self._read()).resumed_at
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the newest attempt last published of itself; None before it did."""
+        number = self.record.newest_attempt()
+        return self.record.progress(number) if number else None
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened in all attempts, in order of time. Costs one request an event."""
+        return self.record.events()
+
+    def logs(self) -> str:
+        """The whole log as LAMMPS would have written it, stitched over all attempts.
+
+        It reaches to the present where the attempt can be seen from here, to the failure of one that failed, else
+        to the last checkpoint. Raises Damaged when a stored piece is missing or changed.
+        """
+        recorded = self._joined(self.record.outputs().get(FULL_LOG))
+        newest = self.record.newest_attempt()
+        if newest and not self.record.result():
+            live = self.record.log(newest, FULL_LOG).encode() or self._backend.tail(self.record, FULL_LOG)
+            if live:
+                recorded = self._log_before(newest) + live
+        return recorded.decode(errors="replace")
+
+    def _log_before(self, attempt: int) -> bytes:
+        """The log up to the checkpoint that the attempt resumed from."""
+        resumes = (e.from_checkpoint for e in self.events if e.kind == "resumed" and e.attempt == attempt)
+        start = next(resumes, None)
+        checkpoint = self.record.checkpoint(start) if start else None
+        return self._joined(checkpoint.outputs.get(FULL_LOG)) if checkpoint else b""
+
+    def raw_log(self) -> str:
+        """What LAMMPS itself printed in the newest attempt, for finding out what went wrong."""
+        number = self.record.newest_attempt()
+        return self.record.log(number, "lammps.raw.log") + self.record.log(number, "engine.out")
+
+    def thermo(self) -> pandas.DataFrame:
+        """The thermo table, stitched over attempts: one row per thermo step, one column per keyword.
+
+        The column `Stage` counts the script's runs; values are in the script's units. Empty before the first row.
+        Raises NotInstalled without pandas.
+        """
+        from lammps_jobs.formats.thermo import table
+
+        try:
+            return table(self.logs())
+        except ImportError as error:
+            raise NotInstalled(
+                f"The thermo table needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'
+            ) from None
+
+    def _joined(self, output: OutputFile | None) -> bytes:
+        segments = output.segments if output else ()
+        return b"".join(chunk for segment in segments for chunk in self.record.read_blob(segment))
+
+    # -- acting ----------------------------------------------------------------------------------
+
+    def wait(self, timeout_s: float | None = None, on_change: Callable[[RunStatus], None] | None = None) -> RunStatus:
+        """Wait until the run is no longer running; `on_change` is called every half second.
+
+        Raises TimeoutError after `timeout_s`.
+        """
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        pause, longest = POLL_S
+        while True:
+            state = self.status
+            if on_change:
+                on_change(state)
+            if state.is_ended:
+                return state
+            if end is not None and time.monotonic() > end:
+                raise TimeoutError(f"{self.name} is still {state.state} after {timeout_s:g} s")
+            time.sleep(pause)
+            pause = min(longest, pause * 1.5)
+
+    def settle(self, timeout_s: float = 30.0) -> bool:
+        """Wait until no process of the run is left; True when none is.
+
+        `wait` returns as soon as the end is on record; the attempt still saves its logs then, and cleans up.
+        """
+        return self._backend.settle(self.record, timeout_s)
+
+    def interrupt(self) -> None:
+        """Ask the running attempt to take a checkpoint and stop; returns at once.
+
+        Raises WrongState when the run is not running.
+        """
+        self._require_going("interrupt")
+        self._backend.interrupt(self.record)
+
+    def kill(self) -> None:
+        """Take the machine away from the running attempt, as a reclaimed Spot machine would go: for rehearsals, tests.
+
+        Raises WrongState when the run is not running, and always on AWS.
+        """
+        self._require_going("kill")
+        self._backend.kill(self.record)
+
+    def resume(self) -> None:
+        """Start the next attempt from the newest good checkpoint.
+
+        Raises WrongState when the run is running or finished.
+        """
+        state = self.status
+        if not state.is_ended or state.state == "finished":
+            raise WrongState(
+                f"{self.name} is {state.state}; only a run that stopped can be resumed.",
+                remedy=f"lammps-jobs status {self.name}",
+            )
+        self._backend.start(self.record)
+
+    def shell(self) -> list[str]:
+        """The command that opens a shell where the run is running: its folder here, its machine on a stack.
+
+        Raises WrongState when it is not running, UsageError when the stack allows no shell.
+        """
+        self._require_going("look into")
+        return self._backend.shell(self.record)
+
+    def cancel(self, *, now: bool = False) -> None:
+        """End the run for good, with a last checkpoint, or at once (`now`); what it wrote stays downloadable.
+
+        Raises WrongState when the run is finished.
+        """
+        state = self.status
+        if state.state == "finished":
+            raise WrongState(f"{self.name} is finished.", remedy=f"lammps-jobs download {self.name} FOLDER")
+        if not state.is_ended:
+            self._backend.interrupt(self.record)
+            if not now:
+                self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
+        self._end_for_good()
+
+    def download(self, path: str | Path) -> list[Path]:
+        """Write every output file under the folder `path`, joined over attempts; returns the files.
+
+        Raises Damaged when a stored piece is missing or changed, StoreError when one cannot be read or written.
+        """
+        folder, written = Path(path), []
+        for name, output in sorted(self.record.outputs().items()):
+            if name in (FULL_LOG, FINAL_STATE):
+                continue
+            self.record.write_file(output.segments, folder / name)
+            written.append(folder / name)
+        return written
+
+    def final_state(self) -> bytes:
+        """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
+        return self._joined(self.record.outputs().get(FINAL_STATE))
+
+    def _end_for_good(self) -> None:
+        """Claim one more attempt, which ends as cancelled: whatever still runs is fenced off by it."""
+        seen = self._read()
+        number = (seen.attempt.number if seen.attempt else 0) + 1
+        self.record.claim(Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch=""))
+        past = lineage_of(seen)
+        self.record.end(
+            AttemptEnd(
+                number=number, outcome="cancelled", reason="cancelled by the user", last_step=step_of(seen),
+                parent=past.parent, resumed_at=past.resumed_at, fidelity_so_far=past.fidelity_so_far,
+            )
+        )  # fmt: skip
+
+    def _require_going(self, verb: str) -> None:
+        if self.status.is_ended:
+            raise WrongState(f"{self.name} is not running, so there is nothing to {verb}.")

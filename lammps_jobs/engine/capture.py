@@ -1,0 +1,124 @@
+"""Taking a checkpoint: restart file, engine state and output changes, handed to the supervisor as a `Cut`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from lammps_jobs.engine import atom_order
+from lammps_jobs.engine.root import Root
+from lammps_jobs.engine.session import Session, Stopped
+from lammps_jobs.engine.set_up import strides_of
+from lammps_jobs.protocol.engine_state import BoxState, EngineState, JournalState, PositionState, RunState
+from lammps_jobs.protocol.messages import Cut, Finished
+from lammps_jobs.record.documents import GRADES, Fidelity
+from lammps_jobs.script.language import RunCommand
+
+
+def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, reneighboured: bool = False) -> None:
+    """Write everything needed to continue, and hand it to the supervisor.
+
+    `rest` is the run that is cut, None before a stage begins. `reneighboured`: LAMMPS built its neighbour lists at
+    this very step. Raises Stopped when `stop`.
+    """
+    started = time.monotonic()
+    lmp, root, communicator = session.lmp, session.root, session.communicator
+    session.is_sorted = atom_order.is_sorted(lmp)
+    session.wait_for_upload()
+    session.cuts += 1
+    folder = session.job.scratch / f"cut-{session.cuts}"
+    if root:
+        folder.mkdir()
+    session.drop_log(True)
+    communicator.wait()
+    lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
+    restart_s = time.monotonic() - started
+    session.flush()
+    poured = {name: int(lmp.extract_fix(name, 0, 0)) for name in session.journal.pours()}
+    communicator.wait()
+    session.drop_log(False)
+    if root:
+        state = _state(session, root, rest, poured)
+        outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
+        is_boundary = rest is None
+        root.line.send(
+            Cut(
+                number=session.cuts, folder=folder, state=state, stage=session.stage + is_boundary,
+                boundary=is_boundary, stop=stop, outputs=outputs,
+                fidelity=_fidelity(session, reneighboured=reneighboured, is_boundary=is_boundary),
+                affected=() if is_boundary else strides_of(session.journal).open_at(state.step),
+                restart_s=restart_s, cut_s=time.monotonic() - started,
+            )
+        )  # fmt: skip
+        root.handler.taken()
+    if stop:
+        raise Stopped
+
+
+def _state(session: Session, root: Root, rest: RunCommand | None, poured: dict[str, int]) -> EngineState:
+    position = session.position.to_json(back=rest is None)
+    return EngineState(
+        journal=JournalState.model_validate(session.journal.to_json()),
+        poured=poured,
+        position=PositionState.model_validate(position),
+        where=session.where,
+        stage=session.stage,
+        step=session.step,
+        run=RunState.model_validate(vars(rest)) if rest else None,
+        box=BoxState(faces=session.boundary.faces, margins=session.margins),
+        grid=tuple((session.lmp.extract_global("procgrid") or [])[:3]),
+        echoes=root.log.echoes,
+        is_sorted=session.is_sorted,
+    )
+
+
+def _in_one_file(session: Session) -> bool:
+    """Whether one restart file serves. Several ranks keep the order of their atoms only in one file each, and
+    from one file LAMMPS drops atoms that have left an open or a tilted box since its last rebuild."""
+    alone = session.communicator.size == 1
+    return alone and session.boundary.is_periodic and not session.lmp.extract_setting("triclinic")
+
+
+def _fidelity(session: Session, *, reneighboured: bool, is_boundary: bool) -> Fidelity:
+    """How true a resume from here is, apart from averaging windows that are open."""
+    grade, reasons = session.journal.fidelity()
+    rounding = _rounding(session)
+    never = is_boundary or (reneighboured and session.journal.sets_up_alike())
+    return Fidelity(
+        grade=max(grade, "faithful" if rounding else "exact", key=GRADES.index),
+        as_if="never cut" if never else "set up again",
+        reasons=(*reasons, *rounding),
+    )
+
+
+def _rounding(session: Session) -> list[str]:
+    """What besides fixes and force field makes a resume faithful rather than exact."""
+    reasons = []
+    if session.lmp.extract_setting("triclinic"):
+        reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
+    if session.communicator.size > 1 and session.journal.is_balanced:
+        reasons.append("balance: a new process divides the box among its ranks evenly again")
+    return reasons
+
+
+def finish(session: Session, *, stopped: bool) -> None:
+    """Close LAMMPS, which flushes its files, then report the last of them unless the run was `stopped`."""
+    root = session.root
+    if session.job.is_rehearsed:
+        _write_final_state(session)
+    session.flush()
+    session.final_step = session.step
+    session.lmp.close()
+    if root and not stopped:
+        root.log.pump()
+        folder = session.job.scratch / "end"
+        folder.mkdir()
+        outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
+        root.line.send(Finished(step=session.step, outputs=outputs))
+
+
+def _write_final_state(session: Session) -> None:
+    session.drop_log(True)
+    with contextlib.suppress(Exception):  # no box, or atoms without IDs: then there is none
+        session.lmp.command(f"write_dump all custom {session.job.final_state} id type x y z vx vy vz "
+                            "modify sort id format float %.17g")  # fmt: skip

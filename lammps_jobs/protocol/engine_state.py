@@ -1,0 +1,124 @@
+"""What a new engine needs besides LAMMPS's restart file, as it is stored with a checkpoint.
+
+It has a format of its own, which the supervisor reads before LAMMPS starts: a state of another format is passed over
+by name, and is no sign that a checkpoint or a stage is bad.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ValidationError, field_validator
+
+from lammps_jobs.errors import Damaged, OtherFormat
+from lammps_jobs.record.documents import Frozen, ScriptLine, json_of
+
+STATE_FORMAT = 2
+"""Raise it with every change of the models in this file, of `Journal` or of `Position` (a test watches that)."""
+
+
+class JournalEntry(Frozen):
+    """`script.journal.Entry`: one command to issue again."""
+
+    command: str
+    key: str
+    text: str
+    words: tuple[str, ...]
+    nexts: int
+    used: bool
+
+
+class JournalState(Frozen):
+    """`script.journal.Journal`."""
+
+    entries: tuple[JournalEntry, ...]
+    unknown: tuple[str, ...]
+    balanced: bool
+    sort: dict[Literal["every", "bin"], int | str]
+
+
+class FrameState(Frozen):
+    """`script.position.Frame`: a file (whose lines are read again), or the chosen branch of an `if`."""
+
+    file: str
+    lines: tuple[tuple[int, str], ...]
+    next: int
+    is_file: bool
+
+
+class PositionState(Frozen):
+    """`script.position.Position`: where in the script the run is."""
+
+    frames: tuple[FrameState, ...]
+    seeking: str
+    skip_next_jump: bool
+
+
+class RunState(Frozen):
+    """`script.language.RunCommand`: the `run` that was cut; steps are absolute timesteps."""
+
+    first: int
+    last: int
+    start: int
+    stop: int
+    pre: bool
+    post: bool
+    every: int
+
+
+class BoxState(Frozen):
+    """What read_restart does not bring back of the box (`engine.box_margins`)."""
+
+    faces: str
+    margins: tuple[float | None, float | None, float | None]
+
+
+class EngineState(Frozen):
+    """The engine at a cut."""
+
+    format: int = STATE_FORMAT
+    journal: JournalState
+    poured: dict[str, int]
+    """By the ID of a `fix pour`: how many particles it has put in."""
+    position: PositionState
+    where: ScriptLine
+    stage: int
+    step: int
+    run: RunState | None
+    """None at a boundary between two stages."""
+    box: BoxState
+    grid: tuple[int, ...]
+    """How the box was divided among the ranks (x, y, z); empty when LAMMPS does not say."""
+    echoes: bool
+    is_sorted: bool
+    """Whether LAMMPS sorted the atoms now and then."""
+
+    @field_validator("format")
+    @classmethod
+    def _is_ours(cls, found: int) -> int:
+        if found != STATE_FORMAT:
+            raise ValueError(f"format {found}, not {STATE_FORMAT}")
+        return found
+
+    @classmethod
+    def parse(cls, content: bytes, where: str) -> EngineState:
+        """The state in `content`, which lies at `where`.
+
+        Raises OtherFormat for a state that another version of lammps-jobs wrote, Damaged for one that is none.
+        """
+        raw: Any = json_of(content, where)
+        found = raw.get("format") if isinstance(raw, dict) else None
+        if isinstance(found, int) and found != STATE_FORMAT:
+            raise OtherFormat(
+                f"The engine's state has format {found}; this version of lammps-jobs reads {STATE_FORMAT}.",
+                where=where,
+                remedy="Use the version that wrote it, or let the run go on from an older checkpoint or its start.",
+            )
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise Damaged(
+                f"The engine's state is not what it should be: {place}: {first['msg']}", where=where
+            ) from None

@@ -1,0 +1,74 @@
+"""The keys of a run's objects below its name, and which of them are the truth.
+
+*Truth* is created once and never overwritten; whatever is decided and every grade comes from it. *Advice* is for
+people: losing all of it changes no decision and no grade.
+
+spec.json                     truth   what was asked for
+blobs/<sha256>                truth   inputs, restart files, engine states, output segments
+attempts/<n>.json             truth   the claim of attempt n
+attempts/<n>.end.json         truth   how it ended; an attempt without one was lost
+checkpoints/<seq>.json        truth   the commit of checkpoint seq
+decisions/<n>.json            truth   what later attempts must respect
+result.json                   truth   the finished run
+jobs/<n>.json, <n>.id.json    truth   a job that was asked for, and its ID
+attempts/<n>/progress.json    advice  where the attempt is; the one object that is overwritten
+attempts/<n>/events/<k>.json  advice  what happened, for the report
+attempts/<n>/<log>            advice  logs of an attempt that ended
+"""
+
+from __future__ import annotations
+
+import re
+
+SPEC, RESULT = "spec.json", "result.json"
+ATTEMPTS, CHECKPOINTS, DECISIONS, JOBS = "attempts", "checkpoints", "decisions", "jobs"
+_NUMBERED = re.compile(r"(\d+)\.json")
+
+
+def blob(sha256: str) -> str:
+    return f"blobs/{sha256}"
+
+
+def claim(attempt: int) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}.json"
+
+
+def end(attempt: int) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}.end.json"
+
+
+def progress(attempt: int) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}/progress.json"
+
+
+def events(attempt: int) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}/events"
+
+
+def event(attempt: int, number: int) -> str:
+    return f"{events(attempt)}/{number:05d}.json"
+
+
+def log(attempt: int, name: str) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}/{name}"
+
+
+def checkpoint(seq: int) -> str:
+    return f"{CHECKPOINTS}/{seq:06d}.json"
+
+
+def decision(number: int) -> str:
+    return f"{DECISIONS}/{number:04d}.json"
+
+
+def job(number: int) -> str:
+    return f"{JOBS}/{number:04d}.json"
+
+
+def job_id(number: int) -> str:
+    return f"{JOBS}/{number:04d}.id.json"
+
+
+def numbers(names: list[str]) -> list[int]:
+    """The numbers of objects named `<number>.json`, ascending; names of any other form are passed over."""
+    return sorted(int(found[1]) for name in names if (found := _NUMBERED.fullmatch(name)))

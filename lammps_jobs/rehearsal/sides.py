@@ -1,0 +1,196 @@
+"""The folder of a rehearsal, and how each of its sides is run there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from lammps_jobs.api.cluster import Values, connect, values_of
+from lammps_jobs.api.run import Run
+from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError, WrongState
+from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
+from lammps_jobs.script.inputs import depth_of, gather
+
+SIDES = ("bare", "checkpointed", "kept", "lost")
+STATE = "final.state"
+"""Last positions and velocities in full precision, kept beside the outputs of our three sides."""
+KILLED_WITHIN_S = 1.5
+NEVER_S = 1e9
+SHORTENED_UP_TO = 1_000_000
+"""Bytes of the largest file in which `run` commands are looked for."""
+
+
+class Workspace:
+    """The inputs, the cluster and the runs of one rehearsal, all below `folder`."""
+
+    def __init__(
+        self, folder: Path, script: Path, inputs: Iterable[str | Path], variables: Mapping[str, Values],
+        resources: Resources, steps: int | None, limit_s: float | None,
+    ) -> None:  # fmt: skip
+        self.folder, self.resources, self.limit_s = folder, resources, limit_s
+        self.variables = values_of(variables)
+        files = gather(script, inputs, self.variables)
+        self.source = folder / "source" / "/".join("d" * depth_of(files))
+        self.source.mkdir(parents=True)
+        for name, file in files.items():
+            (self.source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, self.source / name)
+        if steps is not None:
+            for name in files:
+                _shorten(self.source / name, steps)
+        self.script = self.source / script.name
+        self.inputs = {name: (self.source / name).read_bytes() for name in files}
+        self.cluster = connect(store=folder / "store")
+        self.seconds: dict[str, float] = {}
+
+    def bare(self) -> None:
+        """Run plain `lmp`, its outputs under `bare`.
+
+        Raises ScriptError when it fails, TimeoutError after `limit_s`.
+        """
+        shutil.copytree(self.folder / "source", self.folder / "tree")
+        work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
+        command = [_beside("lmp"), "-in", self.script.name, "-screen", "none"]
+        for name, values in self.variables.items():
+            command += ["-var", name, *values]
+        if (ranks := self.resources.ranks or 1) > 1:
+            command = [_beside("mpirun"), "-n", str(ranks), *command]
+        started = time.monotonic()
+        environment = {**os.environ, "OMP_NUM_THREADS": str(self.resources.threads)}
+        with (self.folder / "bare.out").open("wb") as out:
+            process = subprocess.Popen(command, cwd=work, stdin=subprocess.DEVNULL, stdout=out, env=environment,
+                                       stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+            code = _wait(process, self.limit_s)
+        self.seconds["bare"] = time.monotonic() - started
+        if code:
+            raise ScriptError(
+                f"Bare LAMMPS cannot run this script (exit code {code}).", where=_last_error(work, self.folder),
+                remedy="Mend the script first: lmp -in " + self.script.name,
+            )  # fmt: skip
+        self._remove_inputs(work)
+        work.rename(self.folder / "bare")
+
+    def side(self, name: str, cut_plan: CutPlan, killer: random.Random | None = None) -> Run:
+        """Run the script as a run of ours, resumed as often as it stops, its outputs under `name`.
+
+        With a `killer` it is also killed at a random moment after every resume. Raises LammpsJobsError when the run
+        does not finish, TimeoutError after `limit_s`.
+        """
+        started = time.monotonic()
+        beside = [self.source / file for file in self.inputs if not file.startswith("..")]
+        run = self.cluster.submit(
+            self.script, inputs=beside, name=name, variables=self.variables, resources=self.resources,
+            checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
+        )  # fmt: skip
+        try:
+            while True:
+                left = None if self.limit_s is None else self.limit_s - (time.monotonic() - started)
+                state = run.wait(left)
+                if state.state not in ("interrupted", "lost"):
+                    break
+                run.resume()
+                if killer and state.state == "interrupted":
+                    time.sleep(killer.uniform(0.0, KILLED_WITHIN_S))
+                    with contextlib.suppress(WrongState):  # it may be done already
+                        run.kill()
+        except BaseException:
+            with contextlib.suppress(LammpsJobsError):
+                run.kill()
+            raise
+        self.seconds[name] = time.monotonic() - started
+        if state.state != "finished":
+            raise LammpsJobsError(f"The side '{name}' {state.state}: {state.reason}", where=state.where)
+        run.download(self.folder / name)
+        (self.folder / name / STATE).write_bytes(run.final_state())
+        return run
+
+    def settle(self) -> None:
+        """Wait until no process writes below `folder` any more: a run is finished before its supervisor is."""
+        for run in self.cluster.runs():
+            run.settle()
+
+    def _remove_inputs(self, work: Path) -> None:
+        for name, content in self.inputs.items():
+            if (work / name).is_file() and (work / name).read_bytes() == content:
+                (work / name).unlink()
+
+
+@contextlib.contextmanager
+def folder_for(keep: str | Path | None) -> Iterator[Path]:
+    """A folder for a rehearsal: one that is removed afterwards, or `keep`, in which the outputs of all sides stay.
+
+    Raises UsageError when `keep` holds a rehearsal already.
+    """
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="lammps-jobs-rehearsal-") as made:
+            yield Path(made)
+        return
+    folder = Path(keep)
+    taken = [side for side in SIDES if (folder / side).exists()]
+    if taken:
+        raise UsageError(f"{folder} holds a rehearsal already ({', '.join(taken)}).", remedy="Name a new folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder.resolve()
+    finally:
+        for rest in ("source", "store", "tree"):
+            shutil.rmtree(folder / rest, ignore_errors=True)
+
+
+def _shorten(path: Path, steps: int) -> None:
+    """Cap the literal or variable number of every `run N` in a script."""
+    if path.stat().st_size > SHORTENED_UP_TO:
+        return
+    text = path.read_text(errors="surrogateescape")
+
+    def capped(command: re.Match[str]) -> str:
+        number = command[2]
+        if number.isdigit():
+            return f"{command[1]}{min(int(number), steps)}"
+        name = number.strip("${}")
+        return f"{command[1]}$(ternary(v_{name}<{steps},v_{name},{steps}):%.0f)"
+
+    pattern = re.compile(r"^(\s*run\s+)(\d+|\$\{\w+\}|\$\w)(?=\s|$)(?!.*\bupto\b)", re.MULTILINE)
+    path.write_text(pattern.sub(capped, text), errors="surrogateescape")
+
+
+def _wait(process: subprocess.Popen[bytes], limit_s: float | None) -> int:
+    try:
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"Bare LAMMPS was not done within {limit_s:g} s") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _last_error(work: Path, folder: Path) -> str:
+    """What LAMMPS printed from its first ERROR on; its last lines when there is none."""
+    lines: list[str] = []
+    for file in (work / "log.lammps", folder / "bare.out"):
+        with contextlib.suppress(OSError):
+            lines += file.read_text(errors="replace").splitlines()
+    errors = [at for at, line in enumerate(lines) if line.startswith("ERROR")]
+    return "\n".join(lines[errors[0] : errors[0] + 3] if errors else lines[-3:])
+
+
+def _beside(program: str) -> str:
+    """The program beside this Python, else on the PATH. Raises NotInstalled when it is in neither place."""
+    path = Path(sys.executable).with_name(program)
+    found = str(path) if path.exists() else shutil.which(program)
+    if not found:
+        raise NotInstalled(
+            f"{program} is not on this machine.", remedy='Install it with: pip install "lammps-jobs[local]"'
+        )
+    return found

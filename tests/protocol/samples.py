@@ -1,0 +1,41 @@
+"""A message of each kind, and an engine state, for tests of those who read and write them."""
+
+from __future__ import annotations
+
+from lammps_jobs.protocol.engine_state import EngineState
+
+
+def engine_state(**fields: object) -> EngineState:
+    """The state of an engine at step 100 of its first run."""
+    given: dict[str, object] = {
+        "journal": {
+            "entries": [
+                {
+                    "command": "units",
+                    "key": "units",
+                    "text": "units lj",
+                    "words": ["units", "lj"],
+                    "nexts": 0,
+                    "used": True,
+                }
+            ],
+            "unknown": [],
+            "balanced": False,
+            "sort": {"every": 1000, "bin": "0.0"},
+        },
+        "poured": {},
+        "position": {
+            "frames": [{"file": "in.melt", "lines": [], "next": 3, "is_file": True}],
+            "seeking": "",
+            "skip_next_jump": False,
+        },
+        "where": {"file": "in.melt", "line": 3, "command": "run 500"},
+        "stage": 1,
+        "step": 100,
+        "run": {"first": 0, "last": 500, "start": 0, "stop": 500, "pre": True, "post": True, "every": 0},
+        "box": {"faces": "pp pp pp", "margins": [None, None, None]},
+        "grid": [1, 1, 1],
+        "echoes": True,
+        "is_sorted": True,
+    }
+    return EngineState.model_validate(given | fields)

@@ -1,0 +1,122 @@
+"""The public interface as a type checker sees it: checked by `mypy --strict` in tests/api/test_public.py, never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+import pandas
+
+import lammps_jobs
+from lammps_jobs import (
+    Blob,
+    Checkpoint,
+    Checkpoints,
+    Cluster,
+    CutPlan,
+    Difference,
+    Event,
+    Fidelity,
+    Grade,
+    LammpsJobsError,
+    NameTaken,
+    OutputFile,
+    Progress,
+    RehearsalReport,
+    Resources,
+    Run,
+    RunSpec,
+    RunStatus,
+    StageVerdict,
+    State,
+    Values,
+    Verdict,
+    connect,
+    rehearse,
+)
+
+
+def connecting() -> Cluster:
+    assert_type(lammps_jobs.connect("prod", pool="t4", region="eu-central-1"), Cluster)
+    assert_type(connect(store=Path("store")), Cluster)
+    return connect()
+
+
+def submitting(cluster: Cluster) -> None:
+    values: dict[str, Values] = {"T": 1.5, "seed": [1, 2, 3], "model": "eam"}
+    run = cluster.submit(
+        "in.melt",
+        inputs=["water.data", Path("tables")],
+        variables=values,
+        name="melt",
+        resources=Resources(ranks=2, threads=1, accelerator="kokkos"),
+        checkpoints=Checkpoints(every_s=60, keep=2, grace_s=10),
+        cut_plan=CutPlan(cut_at=((1, 500),), then="stop"),
+    )
+    assert_type(run, Run)
+    assert_type(cluster.submit(Path("in.melt")), Run)
+    assert_type(cluster.run("melt"), Run)
+    assert_type(cluster.runs(), list[Run])
+    assert_type(cluster.statuses(), list[RunStatus])
+    assert_type(cluster.store, str)
+
+
+def looking(run: Run) -> None:
+    assert_type(run.name, str)
+    assert_type(run.spec, RunSpec)
+    assert_type(run.spec.inputs, dict[str, Blob])
+    assert_type(run.progress, Progress | None)
+    assert_type(run.events, list[Event])
+    assert_type(run.logs(), str)
+    assert_type(run.raw_log(), str)
+    assert_type(run.thermo(), pandas.DataFrame)
+    assert_type(run.shell(), list[str])
+    assert_type(run.resumed_at, tuple[tuple[int, int], ...])
+    assert_type(run.checkpoint, Checkpoint | None)
+    if run.checkpoint:
+        assert_type(run.checkpoint.outputs, dict[str, OutputFile])
+
+
+def status_of(run: Run) -> None:
+    status = run.status
+    assert_type(status, RunStatus)
+    assert_type(status.state, State)
+    assert_type(status.is_ended, bool)
+    assert_type(status.step, int)
+    assert_type(status.checkpoint_step, int | None)
+    assert_type(status.fidelity, Fidelity)
+    assert_type(status.fidelity.grade, Grade)
+
+
+def acting(run: Run) -> None:
+    def show(status: RunStatus) -> None:
+        print(status.state)
+
+    assert_type(run.wait(timeout_s=10.0, on_change=show), RunStatus)
+    assert_type(run.settle(), bool)
+    assert_type(run.download("results"), list[Path])
+    assert_type(run.final_state(), bytes)
+    run.interrupt()
+    run.resume()
+    run.cancel(now=True)
+    run.kill()
+
+
+def rehearsing() -> None:
+    report = rehearse("in.melt", variables={"T": 1.5}, at=(0.5, 1.0), keep="sides", limit_s=60.0)
+    assert_type(report, RehearsalReport)
+    assert_type(report.verdict, Verdict)
+    assert_type(report.stages, tuple[StageVerdict, ...])
+    assert_type(report.harm, tuple[Difference, ...])
+
+
+def catching(cluster: Cluster) -> str:
+    try:
+        cluster.submit("in.melt")
+    except NameTaken as error:
+        assert_type(error.exit_code, int)
+        return error.remedy
+    except LammpsJobsError as error:
+        assert_type(error.what, str)
+        return error.where
+    return ""
