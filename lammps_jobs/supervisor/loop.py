@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -303,16 +303,12 @@ class Supervisor:
     def _on_signal(self, number: int, frame: object) -> None:
         self._inbox.put(stimuli.StopAsked(time.monotonic(), signal.Signals(number).name, self._grace_s))
 
-    @contextlib.contextmanager
-    def _watching_notices(self) -> Iterator[None]:
+    def _watching_notices(self) -> contextlib.AbstractContextManager[object]:
         """Listen to the EC2 metadata service, where there is one."""
         here = self.environment
-        notice = SpotNotice(here.metadata, self._on_word, here.notice_every_s) if here.metadata else None
-        try:
-            yield
-        finally:
-            if notice:
-                notice.close()
+        if not here.metadata:
+            return contextlib.nullcontext()
+        return SpotNotice(here.metadata, self._on_word, here.notice_every_s)
 
     def _on_word(self, word: Word) -> None:
         at = time.monotonic()
