@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -196,6 +197,11 @@ GRADES: tuple[Grade, ...] = ("exact", "faithful", "statistical", "refused")
 """From best to worst."""
 
 
+def worst(grades: Iterable[Grade]) -> Grade:
+    """The worst of the grades; exact when there are none."""
+    return max(grades, key=GRADES.index, default="exact")
+
+
 class Fidelity(Frozen):
     """How true a resume from a checkpoint is, and why it is not better.
 
@@ -214,7 +220,7 @@ def weakest(of: list[Fidelity]) -> Fidelity:
     if not of:
         return Fidelity(as_if="never cut")
     return Fidelity(
-        grade=max((c.grade for c in of), key=GRADES.index),
+        grade=worst(c.grade for c in of),
         as_if="never cut" if all(c.as_if == "never cut" for c in of) else "set up again",
         reasons=tuple(dict.fromkeys(reason for c in of for reason in c.reasons)),
     )
