@@ -16,7 +16,7 @@ from lammps_jobs.record.run_record import RunRecord, run_names
 from lammps_jobs.supervisor.recorder import Recorder
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.cloud)])
 def record(request, tmp_path) -> RunRecord:
     url = str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("bucket")
     return RunRecord(open_root(url), "x")
