@@ -11,7 +11,7 @@ from lammps_jobs.engine.session import Session, Stopped
 from lammps_jobs.engine.set_up import strides_of
 from lammps_jobs.protocol.engine_state import BoxState, EngineState, JournalState, PositionState, RunState
 from lammps_jobs.protocol.messages import Cut, Finished
-from lammps_jobs.record.documents import GRADES, Fidelity
+from lammps_jobs.script import fidelity
 from lammps_jobs.script.language import RunCommand
 
 
@@ -45,7 +45,10 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
             Cut(
                 number=session.cuts, folder=folder, state=state, stage=session.stage + is_boundary,
                 boundary=is_boundary, stop=stop, outputs=outputs,
-                fidelity=_fidelity(session, reneighboured=reneighboured, is_boundary=is_boundary),
+                fidelity=fidelity.of_resume(
+                    session.journal, is_boundary=is_boundary, reneighboured=reneighboured,
+                    is_triclinic=bool(lmp.extract_setting("triclinic")), ranks=communicator.size,
+                ),
                 affected=() if is_boundary else strides_of(session.journal).open_at(state.step),
                 restart_s=restart_s, cut_s=time.monotonic() - started,
             )
@@ -77,28 +80,6 @@ def _in_one_file(session: Session) -> bool:
     from one file LAMMPS drops atoms that have left an open or a tilted box since its last rebuild."""
     alone = session.communicator.size == 1
     return alone and session.boundary.is_periodic and not session.lmp.extract_setting("triclinic")
-
-
-def _fidelity(session: Session, *, reneighboured: bool, is_boundary: bool) -> Fidelity:
-    """How true a resume from here is, apart from averaging windows that are open."""
-    grade, reasons = session.journal.fidelity()
-    rounding = _rounding(session)
-    never = is_boundary or (reneighboured and session.journal.sets_up_alike())
-    return Fidelity(
-        grade=max(grade, "faithful" if rounding else "exact", key=GRADES.index),
-        as_if="never cut" if never else "set up again",
-        reasons=(*reasons, *rounding),
-    )
-
-
-def _rounding(session: Session) -> list[str]:
-    """What besides fixes and force field makes a resume faithful rather than exact."""
-    reasons = []
-    if session.lmp.extract_setting("triclinic"):
-        reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
-    if session.communicator.size > 1 and session.journal.is_balanced:
-        reasons.append("balance: a new process divides the box among its ranks evenly again")
-    return reasons
 
 
 def finish(session: Session, *, stopped: bool) -> None:

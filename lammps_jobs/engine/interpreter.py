@@ -7,8 +7,6 @@ knows (that a checkpoint was asked for) is broadcast before anybody acts on it.
 
 from __future__ import annotations
 
-import re
-
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.capture import take_checkpoint
 from lammps_jobs.engine.restore import restore
@@ -17,14 +15,10 @@ from lammps_jobs.engine.run_segments import RunSegments
 from lammps_jobs.engine.session import Session
 from lammps_jobs.protocol.messages import StageBegan
 from lammps_jobs.record.documents import ScriptLine
-from lammps_jobs.script.commands import COMMANDS
+from lammps_jobs.script import commands, fidelity, fixes
+from lammps_jobs.script.commands import COMMANDS, Effect
 from lammps_jobs.script.language import RunCommand, ScriptFault, branches_of, substitute, without_comment, words
 
-READING = ("read_data", "read_restart", "read_dump", "rerun", "include", "jump", "molecule", "shell", "variable")
-REOPENING = ("dump", "fix", "clear", "shell", "write_data", "write_dump", "write_restart", "log", "print", "undump")
-BAROSTAT = re.compile(r"(npt|nph)(/|$)")
-FACES = ("boundary", "change_box")
-BOX = ("create_box", "read_data", "read_restart", "change_box", "replicate", "read_dump")
 BRANCH_VARIABLE = "ljx_branch"
 SHOWN = 80
 """Characters of a stage's command that are shown."""
@@ -78,12 +72,12 @@ class Interpreter:
         """
         session = self.session
         row = COMMANDS.get((words(without_comment(text)) or [""])[0]) if session.stage else None
-        if row is None or row.effect not in ("RUN", "UNCUT"):
+        if row is None or row.effect not in (Effect.RUN, Effect.WHOLE, Effect.REFUSED):
             return
         if session.is_at_boundary:  # resumed right here
             session.is_at_boundary = False
             return
-        if session.journal.is_half_made():
+        if fidelity.is_half_made(session.journal):
             return
         stage, step = session.stage + 1, session.step
         decision = session.from_root(lambda root: root.handler.at_boundary(stage, step))
@@ -106,20 +100,20 @@ class Interpreter:
         args = words(line)
         if not args:
             return
-        if args[0] in READING or "append" in args:
+        row, traits = COMMANDS.get(args[0]), commands.traits_of(args[0])
+        if (row and row.reads) or commands.Trait.READS_ANY in traits or "append" in args:
             self.session.fetch(args[1:])
-        if args[0] in REOPENING:
+        if commands.Trait.REOPENS in traits:
             self.session.flush()
             self.session.wait_for_upload()
-        row = COMMANDS.get(args[0])
-        match row.effect if row else "":
-            case "FLOW":
+        match row.effect if row else None:
+            case Effect.FLOW:
                 self._flow(args, line)
-            case "RUN" if args[0] == "run":
+            case Effect.RUN:
                 self._run(args, line)
-            case "RUN":
+            case Effect.WHOLE:
                 self._whole(line)
-            case "UNCUT":
+            case Effect.REFUSED:
                 self._whole(line, refused=(f"{args[0]} is one indivisible piece",))
             case _ if args[0] in ("log", "echo"):
                 self._log(args)
@@ -140,9 +134,10 @@ class Interpreter:
         session = self.session
         session.lmp.command(line)
         session.journal.record(args, self._pinned(args, line))
-        if args[0] in FACES:
+        traits = commands.traits_of(args[0])
+        if commands.Trait.SETS_FACES in traits:
             session.boundary.take(args)
-        if args[0] in BOX:
+        if commands.Trait.SETS_BOX in traits:
             session.margins = box_margins.margins(
                 session.lmp, args, session.boundary, session.folder, session.margins
             )  # fmt: skip
@@ -150,12 +145,9 @@ class Interpreter:
             session.halt_stride, session.has_set_up, session.boundary = 0, False, box_margins.Boundary()
 
     def _pinned(self, args: list[str], line: str) -> str:
-        """The command with what it took from the present box said outright, for issuing it again.
-
-        A barostat of the Nose-Hoover family dilates about the centre that the box has when the fix
-        is made (page `fix nh`, keyword fixedpoint); later the centre differs by rounding.
-        """
-        if args[0] == "fix" and BAROSTAT.match(args[3]) and "fixedpoint" not in args:
+        """The command with what it took from the present box said outright, for issuing it again."""
+        is_pinned = args[0] == "fix" and fixes.Trait.PINS_FIXEDPOINT in fixes.traits_of(args[3])
+        if is_pinned and "fixedpoint" not in args:
             low, high = self.session.lmp.extract_box()[:2]
             centre = " ".join(f"{0.5 * (a + b):.17g}" for a, b in zip(low, high, strict=True))
             return f"{without_comment(line).rstrip()} fixedpoint {centre}"
@@ -192,10 +184,10 @@ class Interpreter:
 
     def _if(self, args: list[str]) -> None:
         branches = branches_of(args[1:])
-        for condition, commands in zip(branches.conditions, branches.commands, strict=True):
+        for condition, chosen in zip(branches.conditions, branches.commands, strict=True):
             if condition is None or self._holds(condition):
                 where = self.session.where
-                self.session.position.branch(where.file, where.line, list(commands))
+                self.session.position.branch(where.file, where.line, list(chosen))
                 return
 
     def _holds(self, condition: str) -> bool:
@@ -255,13 +247,11 @@ class Interpreter:
     def _refused(self, command: RunCommand) -> tuple[str, ...]:
         """Why the run cannot be cut in its middle, in words."""
         session = self.session
-        reasons = session.journal.uncuttable_because()
+        reasons = fidelity.uncuttable_because(session.journal)
         if session.stage + 1 in session.job.no_checkpoint_stages:
             reasons.append("a cut inside this stage made LAMMPS fail before")
         if command.every:
             reasons.append("run ... every is one piece")
-        if any(entry.words[1].startswith("respa") for entry in session.journal.of("run_style")):
-            reasons.append("run_style respa cannot go on without a new set-up")
         if not command.pre and session.has_set_up and not session.halt_stride:
             reasons.append("run ... pre no")
         return tuple(reasons)

@@ -11,11 +11,10 @@ from lammps_jobs.engine.session import Session
 from lammps_jobs.engine.set_up import forget_new_bytes, set_up_again
 from lammps_jobs.protocol.engine_state import EngineState
 from lammps_jobs.protocol.messages import Restore, Resumed
-from lammps_jobs.script.commands import UNRESTORED_STYLES
+from lammps_jobs.script import commands, styles
 from lammps_jobs.script.journal import Entry, Journal
-from lammps_jobs.script.language import Position, RunCommand
-
-WRITING = ("dump", "fix", "restart")
+from lammps_jobs.script.language import RunCommand
+from lammps_jobs.script.position import Position
 
 
 def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
@@ -38,8 +37,7 @@ def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
     restored = session.from_root(lambda root: _restored_styles(root, since))
     later = journal.new_dumps()
     for entry in (entry for entry in journal.after_box() if entry not in later):
-        restorable = entry.command.endswith("_style") and entry.words[1] not in UNRESTORED_STYLES
-        if not (restorable and entry.command.removesuffix("_style") in restored):
+        if not _is_restored(entry, restored):
             _issue_again(session, entry)
     session.journal = journal
     session.position = Position.from_json(session.folder, state.position.model_dump(mode="json"))
@@ -71,6 +69,14 @@ def _restored_styles(root: Root, since: int) -> list[str]:
     return [line.split("restoring ")[1].split()[0] for line in root.log.said(r"restoring \S+ style", since)]
 
 
+def _is_restored(entry: Entry, kinds: list[str]) -> bool:
+    """Whether read_restart brought the style back, with all its settings."""
+    kind = entry.command.removesuffix("_style")
+    if kind == "pair" and styles.Trait.UNRESTORED in styles.traits_of("pair", entry.words[1]):
+        return False
+    return entry.command.endswith("_style") and kind in kinds
+
+
 def _set_up(session: Session, rest: RunCommand | None, later: list[Entry]) -> None:
     """Set LAMMPS up as it was at the cut. Dumps whose first frame is still to come are made after that (`later`)."""
     forget_new_bytes(session)  # of files that the commands issued again opened
@@ -93,7 +99,7 @@ def _issue_again(session: Session, entry: Entry) -> None:
             return
     if entry.command == "echo":
         return
-    if entry.command not in WRITING:
+    if commands.Trait.KEEPS_WRITING not in commands.traits_of(entry.command):
         session.fetch(entry.words[1:])
     session.lmp.command(entry.text)
     for _ in range(entry.nexts):

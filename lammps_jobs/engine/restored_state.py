@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lammps_jobs.engine.session import Session
+from lammps_jobs.script import styles
 from lammps_jobs.script.journal import Journal
 
 
@@ -39,6 +40,6 @@ def _is_computed_again(journal: Journal, fix: str) -> bool:
     """Whether the state of that internal fix is computed again anyway: chunks, unless assigned once for all."""
     owner = fix.removesuffix("_COMPUTE_STORE")
     return any(
-        entry.words[3] == "chunk/atom" and "ids once" not in entry.text
+        styles.Trait.RECOMPUTED in styles.traits_of("compute", entry.words[3]) and "ids once" not in entry.text
         for entry in journal.of("compute") if entry.words[1] == owner
     )  # fmt: skip

@@ -16,7 +16,7 @@ from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.language import Position
+from lammps_jobs.script.position import Position
 
 T = TypeVar("T")
 

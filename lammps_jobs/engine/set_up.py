@@ -8,6 +8,7 @@ from lammps_jobs.engine import atom_order
 from lammps_jobs.engine.cut_points import Strides
 from lammps_jobs.engine.root import HALT_VARIABLE
 from lammps_jobs.engine.session import Session
+from lammps_jobs.script import fidelity
 from lammps_jobs.script.journal import Journal
 from lammps_jobs.script.language import RunCommand
 
@@ -45,7 +46,8 @@ def disarm_halt(session: Session) -> None:
 def bears_single_steps(session: Session) -> bool:
     """Whether a rebuild may be sought: single steps change nothing, a set-up there leaves no trace."""
     journal = session.journal
-    return keeps_order(session) and not journal.thermo_reads_fixes() and not journal.thermo_moves_bias()
+    changes = fidelity.thermo_reads_fixes(journal) or fidelity.thermo_moves_bias(journal)
+    return keeps_order(session) and not changes
 
 
 def keeps_order(session: Session) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -138,7 +139,7 @@ class Attempt(Document):
 
 
 class JobRequest(Document):
-    """That an AWS Batch job be submitted, written before it is (`jobs/<n>.json`)."""
+    """The intent to submit a job, recorded before SubmitJob is called (`jobs/<n>.json`)."""
 
     number: int
     name: str
@@ -153,7 +154,7 @@ class JobRequest(Document):
 
 
 class JobAnswer(Document):
-    """That AWS Batch took the job (`jobs/<n>.id.json`)."""
+    """The job that a request led to (`jobs/<n>.id.json`)."""
 
     job_id: str
     answered: datetime = Field(default_factory=now)
@@ -196,6 +197,11 @@ GRADES: tuple[Grade, ...] = ("exact", "faithful", "statistical", "refused")
 """From best to worst."""
 
 
+def worst(grades: Iterable[Grade]) -> Grade:
+    """The worst of the grades; exact when there are none."""
+    return max(grades, key=GRADES.index, default="exact")
+
+
 class Fidelity(Frozen):
     """How true a resume from a checkpoint is, and why it is not better.
 
@@ -210,11 +216,11 @@ class Fidelity(Frozen):
 
 
 def weakest(of: list[Fidelity]) -> Fidelity:
-    """What can be said of a run with all these resumes; of one without any, that nothing happened to it."""
+    """The weakest guarantee over all resumes; "never cut" if there were none."""
     if not of:
         return Fidelity(as_if="never cut")
     return Fidelity(
-        grade=max((c.grade for c in of), key=GRADES.index),
+        grade=worst(c.grade for c in of),
         as_if="never cut" if all(c.as_if == "never cut" for c in of) else "set up again",
         reasons=tuple(dict.fromkeys(reason for c in of for reason in c.reasons)),
     )

@@ -1,4 +1,4 @@
-"""How a run uses the GPUs of its machine: LAMMPS's command-line switches for a GPU architecture.
+"""LAMMPS's command-line switches for the GPUs of a machine, by architecture, force field and size.
 
 From published figures: T4, A10G and L4 are weak in double precision, so the GPU package in mixed precision wins there
 (EAM of 32k atoms on one chip of that family: 1,250 timesteps/s against 450 with KOKKOS); A100 and H100 are for KOKKOS,
@@ -8,70 +8,140 @@ KOKKOS alone has (ReaxFF) go to KOKKOS everywhere, with a half list (manual, pag
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from lammps_jobs.script.commands import COMMANDS, Effect
+from lammps_jobs.script.language import ScriptFault, commands_in_branches, commands_of
+from lammps_jobs.script.styles import Trait, traits_of
+from lammps_jobs.script.values import Values, Variables
 
 Choice = Literal["auto", "kokkos", "gpu", "none"]
 
 WEAK_DOUBLE = ("Turing75", "Ampere86", "Ada89")
 """Architectures whose double precision runs at a 32nd or 64th of single precision."""
-KOKKOS_ONLY = ("reaxff", "snap", "uf3", "mliap", "pace")
-"""Pair styles that KOKKOS has on GPUs and the GPU package has not (manual, page "Commands pair": letters g and k)."""
-HALF_LIST = ("reaxff", "sw", "tersoff", "vashishta")
-"""Pair styles for which a half neighbour list with newton on is needed or faster in KOKKOS."""
 HEADER_LINES = 50
 """Lines of a data file among which its counts are looked for (manual, page `read_data`: they come first)."""
 SMALLEST_ATOMS = 2000
 """Below so many atoms a GPU loses against its machine's own cores."""
 
 
-def switches(
-    gpu: str, gpus: int, ranks: int, script: str, *, atoms: int | None = None, chosen: Choice = "auto"
-) -> list[str]:
-    """LAMMPS's switches for `gpus` GPUs of architecture `gpu` (Kokkos's name), `ranks` ranks and the text of a script.
+@dataclass(frozen=True)
+class Survey:
+    """What of a script matters here."""
+
+    pair_styles: tuple[str, ...]
+    """The pair styles that it may use, `hybrid` ones by their parts."""
+    atoms: int | None
+    """Atoms in the data file that it reads first, times its `replicate`; None when nothing says."""
+
+
+def switches(gpu: str, gpus: int, ranks: int, script: Survey, *, chosen: Choice = "auto") -> list[str]:
+    """LAMMPS's switches for `gpus` GPUs of architecture `gpu` (Kokkos's name) and `ranks` ranks.
 
     Empty without GPUs, with `chosen` "none", and by itself for systems of under SMALLEST_ATOMS atoms.
     """
     if not gpus or not gpu or chosen == "none":
         return []
-    if chosen == "auto" and atoms is not None and atoms < SMALLEST_ATOMS:
+    if chosen == "auto" and script.atoms is not None and script.atoms < SMALLEST_ATOMS:
         return []
-    styles = pair_styles(script)
-    package = chosen if chosen != "auto" else _suits(gpu, styles)
+    package = chosen if chosen != "auto" else _suits(gpu, script)
     if package == "gpu":
         return ["-sf", "gpu", "-pk", "gpu", str(gpus)]
-    half = any(style.startswith(HALF_LIST) for style in styles)
+    half = any(Trait.HALF_LIST in traits_of("pair", style) for style in script.pair_styles)
     lists = ["neigh", "half", "newton", "on"] if half else ["neigh", "full", "newton", "off"]
     used = min(gpus, ranks)
     return ["-k", "on", "g", str(used), "-sf", "kk", "-pk", "kokkos", *lists]
 
 
-def atoms_of(script: str, folder: Path) -> int | None:
-    """How many atoms the data file says that a script reads first, times its `replicate`; None when nothing tells."""
-    read = re.search(r"^\s*read_data\s+(\S+)", script, re.MULTILINE)
-    path = folder / read[1] if read else None
-    if path is None or not path.is_file():
-        return None
-    with path.open(errors="replace") as file:
-        header = "".join(itertools.islice(file, HEADER_LINES))
-    atoms = re.search(r"^\s*(\d+)\s+atoms\b", header, re.MULTILINE)
-    copies = re.search(r"^\s*replicate\s+(\d+)\s+(\d+)\s+(\d+)", script, re.MULTILINE)
-    return int(atoms[1]) * math.prod(map(int, copies.groups() if copies else ())) if atoms else None
-
-
-def _suits(gpu: str, styles: list[str]) -> Choice:
-    if any(style.startswith(KOKKOS_ONLY) for style in styles):
+def _suits(gpu: str, script: Survey) -> Choice:
+    if any(Trait.KOKKOS_ONLY in traits_of("pair", style) for style in script.pair_styles):
         return "kokkos"
     return "gpu" if gpu in WEAK_DOUBLE else "kokkos"
 
 
-def pair_styles(script: str) -> list[str]:
-    """Pair styles that a script names, `hybrid` ones by their parts."""
-    found: list[str] = []
-    for match in re.finditer(r"^\s*pair_style\s+(.+?)(?:#|$)", script, re.MULTILINE):
-        first, *rest = match[1].split()
-        found += [word for word in rest if re.match(r"[a-z]", word)] if first.startswith("hybrid") else [first]
-    return found
+def survey(folder: Path, script: str, variables: Variables) -> Survey:
+    """Read `script` in `folder`, with the files that it includes or jumps to; the caller gives `variables`.
+
+    Every branch of an `if` and every value of a list counts as possible. What cannot be read is left out.
+    """
+    surveyor = _Surveyor(folder, variables)
+    surveyor.file(script)
+    return Survey(tuple(surveyor.styles), surveyor.atoms())
+
+
+class _Surveyor:
+    def __init__(self, folder: Path, variables: Variables) -> None:
+        self.folder, self.values = folder, Values(variables)
+        self.styles: dict[str, None] = {}
+        self._data: str | None = None
+        self._copies: str | None = None
+        self._seen: set[str] = set()
+
+    def file(self, name: str) -> None:
+        """Read one file of the script, once."""
+        if name in self._seen:
+            return
+        self._seen.add(name)
+        with contextlib.suppress(OSError, ScriptFault):  # LAMMPS will say what is wrong
+            for _, _, args in commands_of((self.folder / name).read_text(errors="surrogateescape")):
+                self._command(args)
+                for inner in commands_in_branches(args):
+                    self._command(inner, maybe=True)
+
+    def _command(self, args: list[str], *, maybe: bool = False) -> None:
+        row, rest = COMMANDS.get(args[0]), " ".join(args[1:])
+        if args[0] == "variable":
+            self.values.learn(args, maybe=maybe)
+        elif row and row.reads and row.effect is Effect.FLOW:
+            for name in self.values.meanings(rest) or ():
+                self._follow(name.split()[:1])
+        elif args[0] == "pair_style":
+            for text in self.values.meanings(rest) or ():
+                self.styles |= dict.fromkeys(_parts(text.split()))
+        elif args[0] == "read_data" and self._data is None:
+            self._data = self._only(rest)
+        elif args[0] == "replicate" and self._copies is None:
+            self._copies = self._only(rest)
+
+    def _follow(self, names: list[str]) -> None:
+        for name in names:
+            if name != "SELF":
+                self.file(os.path.normpath(name))
+
+    def _only(self, text: str) -> str:
+        """The one text that it stands for; empty when there are several or when only a run tells."""
+        meant = self.values.meanings(text) or []
+        return meant[0] if len(meant) == 1 else ""
+
+    def atoms(self) -> int | None:
+        """How many atoms the first data file says, times the first `replicate`; None when nothing says."""
+        name = (self._data or "").split()[:1]
+        atoms = _atoms_in(self.folder / name[0]) if name else None
+        copies = ["1"] if self._copies is None else self._copies.split()[:3]
+        if atoms is None or not copies or not all(word.isdigit() for word in copies):
+            return None
+        return atoms * math.prod(map(int, copies))
+
+
+def _parts(words: list[str]) -> list[str]:
+    """The pair styles that the words after `pair_style` name."""
+    if not words or not words[0].startswith("hybrid"):
+        return words[:1]
+    return [word for word in words[1:] if re.match(r"[a-z]", word)]
+
+
+def _atoms_in(path: Path) -> int | None:
+    """The number of atoms in the header of a data file; None when there is none."""
+    if not path.is_file():
+        return None
+    with path.open(errors="replace") as file:
+        header = "".join(itertools.islice(file, HEADER_LINES))
+    atoms = re.search(r"^\s*(\d+)\s+atoms\b", header, re.MULTILINE)
+    return int(atoms[1]) if atoms else None

@@ -1,161 +1,202 @@
-"""What a command's effect is and where it is kept: one table, read by the journal.
+"""What every command of a script does to a run that may be resumed: one row a command.
 
-`RESTART`: a restart file brings it back, so it must not be issued again.
-`ATOMS`: it changed atoms, box or timestep once; the effect is in the restart file.
-`KEEP`: not in a restart file; issue it again. `clears` names the commands whose settings it resets.
-`ONCE`: it only writes or prints; it must not be repeated.
-Sources are pages of the LAMMPS manual (22Jul2025); "read_restart" is the page that lists what a
-restart file holds. A command that is not in the table is issued again and the resume says so.
+A restart file holds atoms, box and part of the force field; everything else is brought back by issuing commands
+again. A row's source is the page of the LAMMPS manual (22Jul2025); `read_restart` is the page that lists what a
+restart file holds. A command that has no row is issued again, and the resume says so. To add a command, add a
+row in its place of the alphabet. `python -m tools.knowledge` writes docs/commands.md from this table.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from typing import Literal
 
-Effect = Literal["RESTART", "ATOMS", "KEEP", "ONCE", "BOX", "RUN", "FLOW", "OBJECT", "STYLE", "COEFF", "UNCUT"]
+
+class Effect(enum.Enum):
+    """What becomes of a command when the run is resumed."""
+
+    DONE = "done"
+    """Never issued again: what it did is in the restart file, or it only wrote or printed."""
+    KEPT = "kept"
+    """Not in a restart file: issued again; a newer one takes its place."""
+    STYLE = "style"
+    """The style of a part of the force field: issued again unless the restart file brought it back. The same style
+    again keeps its coefficients, another one drops them."""
+    TRACKED = "tracked"
+    """The journal has a rule of its own for it: it makes, changes or removes something with a name."""
+    FLOW = "flow"
+    """Decides which line comes next; followed by the interpreter, LAMMPS never sees it."""
+    RUN = "run"
+    """A stage that can be cut at any step."""
+    WHOLE = "whole"
+    """A stage that is not cut; the checkpoint before it serves."""
+    REFUSED = "refused"
+    """A stage that may take long and cannot be cut: it is refused, that is, said to be repeated from its beginning."""
+
+
+class Trait(enum.Flag):
+    """What else is special about a command."""
+
+    NONE = 0
+    """Nothing."""
+    CUMULATIVE = enum.auto()
+    """Several such commands add up (each sets other keywords), so every one is kept."""
+    BEFORE_BOX = enum.auto()
+    """Issued again before `read_restart`: most of them LAMMPS takes only before the box exists."""
+    SURVIVES_CLEAR = enum.auto()
+    """What it set outlives `clear`."""
+    SETS_FACES = enum.auto()
+    """It sets the kinds of the box's faces (periodic, fixed, shrink-wrapped)."""
+    SETS_BOX = enum.auto()
+    """It sets the box's edges, so that shrink-wrapped faces have new margins."""
+    READS_ANY = enum.auto()
+    """Any of its words may name a file that it reads."""
+    REOPENS = enum.auto()
+    """It may change a file that a stage has written: what a checkpoint records of it is read before."""
+    KEEPS_WRITING = enum.auto()
+    """It names files that later stages write: issued again, it needs none of them."""
+    ONLY_WRITES = enum.auto()
+    """It names files that it writes and none that it reads."""
 
 
 @dataclass(frozen=True)
-class Row:
+class Command:
+    """A command of LAMMPS: what becomes of it, what is special, and the page that says so."""
+
+    name: str
     effect: Effect
+    traits: Trait
     source: str
+    reads: int = 0
+    """Which word (the command is word 0) names a file that it reads; 0 for none."""
+    writes: int = 0
+    """Which word names a file that it writes; 0 for none."""
     clears: tuple[str, ...] = ()
-    cumulative: bool = False
-    """Several such commands add up (each sets other keywords), so every one is kept."""
+    """Commands whose settings it resets."""
 
 
-COMMANDS: dict[str, Row] = {
-    # the box and what is in it
-    "create_box": Row("BOX", "create_box"),
-    "read_data": Row("BOX", "read_data"),
-    "read_restart": Row("BOX", "read_restart"),
-    "create_atoms": Row("ATOMS", "create_atoms"),
-    "create_bonds": Row("ATOMS", "create_bonds"),
-    "delete_atoms": Row("ATOMS", "delete_atoms"),
-    "delete_bonds": Row("ATOMS", "delete_bonds"),
-    "displace_atoms": Row("ATOMS", "displace_atoms"),
-    "change_box": Row("ATOMS", "change_box"),
-    "replicate": Row("ATOMS", "replicate"),
-    "set": Row("ATOMS", "set"),
-    "velocity": Row("ATOMS", "velocity"),
-    "read_dump": Row("ATOMS", "read_dump"),
-    "reset_atoms": Row("ATOMS", "reset_atoms"),
-    "reset_atom_ids": Row("ATOMS", "reset_atoms"),
-    "reset_mol_ids": Row("ATOMS", "reset_atoms"),
-    "reset_timestep": Row("ATOMS", "reset_timestep"),
-    "balance": Row("ATOMS", "balance"),
-    "mass": Row("RESTART", "read_restart: per-type masses"),
-    "labelmap": Row("RESTART", "read_restart: type labels"),
-    "group": Row("OBJECT", "group: static ones are in a restart file, dynamic ones are issued again"),
-    # before the box
-    "units": Row("KEEP", "units"),
-    "dimension": Row("KEEP", "dimension"),
-    "boundary": Row("RESTART", "read_restart: boundary"),
-    "atom_style": Row("RESTART", "read_restart: atom style"),
-    "atom_modify": Row("RESTART", "read_restart: id, map and sort; not first (source of write_restart)"),
-    "box": Row("KEEP", "box"),
-    "newton": Row("KEEP", "newton"),
-    "processors": Row("KEEP", "processors"),
-    "package": Row("KEEP", "package", cumulative=True),
-    "suffix": Row("KEEP", "suffix"),
-    "plugin": Row("KEEP", "plugin", cumulative=True),
-    "lattice": Row("KEEP", "lattice"),
-    # force field
-    "pair_style": Row("STYLE", "read_restart: styles that store themselves"),
-    "bond_style": Row("STYLE", "read_restart"),
-    "angle_style": Row("STYLE", "read_restart"),
-    "dihedral_style": Row("STYLE", "read_restart"),
-    "improper_style": Row("STYLE", "read_restart"),
-    "pair_coeff": Row("COEFF", "pair_coeff", cumulative=True),
-    "bond_coeff": Row("COEFF", "bond_coeff", cumulative=True),
-    "angle_coeff": Row("COEFF", "angle_coeff", cumulative=True),
-    "dihedral_coeff": Row("COEFF", "dihedral_coeff", cumulative=True),
-    "improper_coeff": Row("COEFF", "improper_coeff", cumulative=True),
-    "pair_modify": Row("COEFF", "pair_modify", cumulative=True),
-    "angle_write": Row("ONCE", "angle_write"),
-    "bond_write": Row("ONCE", "bond_write"),
-    "dihedral_write": Row("ONCE", "dihedral_write"),
-    "pair_write": Row("ONCE", "pair_write"),
-    "special_bonds": Row("RESTART", "read_restart: special_bonds"),
-    "kspace_style": Row("KEEP", "kspace_style", clears=("kspace_modify",)),
-    "kspace_modify": Row("KEEP", "kspace_modify", cumulative=True),
-    "dielectric": Row("KEEP", "dielectric"),
-    # how it is run
-    "timestep": Row("KEEP", "timestep"),
-    "neighbor": Row("KEEP", "neighbor"),
-    "neigh_modify": Row("KEEP", "neigh_modify", cumulative=True),
-    "comm_style": Row("KEEP", "comm_style"),
-    "comm_modify": Row("KEEP", "comm_modify", cumulative=True),
-    "run_style": Row("KEEP", "run_style"),
-    "min_style": Row("KEEP", "min_style", clears=("min_modify",)),
-    "min_modify": Row("KEEP", "min_modify", cumulative=True),
-    "timer": Row("KEEP", "timer", cumulative=True),
-    # output
-    "thermo": Row("KEEP", "thermo"),
-    "thermo_style": Row("KEEP", "thermo_style", clears=("thermo_modify",)),
-    "thermo_modify": Row("KEEP", "thermo_modify", cumulative=True),
-    "restart": Row("KEEP", "restart", cumulative=True),
-    "echo": Row("KEEP", "echo"),
-    "log": Row("KEEP", "log"),
-    "info": Row("ONCE", "info"),
-    "print": Row("ONCE", "print"),
-    "write_coeff": Row("ONCE", "write_coeff"),
-    "write_data": Row("ONCE", "write_data"),
-    "write_dump": Row("ONCE", "write_dump"),
-    "write_restart": Row("ONCE", "write_restart"),
-    "shell": Row("ONCE", "shell"),
-    # things with an ID
-    "fix": Row("OBJECT", "fix"),
-    "fix_modify": Row("OBJECT", "fix_modify"),
-    "unfix": Row("OBJECT", "unfix"),
-    "compute": Row("OBJECT", "compute"),
-    "compute_modify": Row("OBJECT", "compute_modify"),
-    "uncompute": Row("OBJECT", "uncompute"),
-    "dump": Row("OBJECT", "dump"),
-    "dump_modify": Row("OBJECT", "dump_modify"),
-    "undump": Row("OBJECT", "undump"),
-    "region": Row("OBJECT", "region"),
-    "molecule": Row("OBJECT", "molecule"),
-    "variable": Row("OBJECT", "variable"),
-    # running
-    "run": Row("RUN", "run"),
-    "minimize": Row("RUN", "minimize"),
-    "minimize/kk": Row("RUN", "minimize"),
-    "clear": Row("OBJECT", "clear"),
-    # flow, worked off by ourselves
-    **{name: Row("FLOW", name) for name in ("include", "jump", "label", "next", "if", "quit")},
-    # one indivisible piece
-    **{
-        name: Row("UNCUT", name)
-        for name in (
-            "dynamical_matrix",
-            "fitpod",
-            "hyper",
-            "neb",
-            "neb/spin",
-            "prd",
-            "rerun",
-            "tad",
-            "temper",
-            "temper/grem",
-            "temper/npt",
-            "third_order",
-        )
-    },
-}
+DONE, KEPT, STYLE, TRACKED = Effect.DONE, Effect.KEPT, Effect.STYLE, Effect.TRACKED
+FLOW, RUN, WHOLE, REFUSED = Effect.FLOW, Effect.RUN, Effect.WHOLE, Effect.REFUSED
+NONE, CUMULATIVE, BEFORE_BOX, SURVIVES_CLEAR = Trait.NONE, Trait.CUMULATIVE, Trait.BEFORE_BOX, Trait.SURVIVES_CLEAR
+SETS_FACES, SETS_BOX, READS_ANY, REOPENS = Trait.SETS_FACES, Trait.SETS_BOX, Trait.READS_ANY, Trait.REOPENS
+KEEPS_WRITING, ONLY_WRITES = Trait.KEEPS_WRITING, Trait.ONLY_WRITES
 
-BEFORE_BOX: frozenset[str] = frozenset(
-    {"units", "dimension", "box", "newton", "processors", "package", "suffix", "plugin", "log", "echo"}
+ROWS: tuple[Command, ...] = (
+    Command("angle_coeff", KEPT, CUMULATIVE, source="angle_coeff"),
+    Command("angle_style", STYLE, NONE, source="read_restart"),
+    Command("angle_write", DONE, NONE, source="angle_write"),
+    Command("atom_modify", TRACKED, NONE, source="read_restart: id, map and sort; not first (source of write_restart)"),
+    Command("atom_style", DONE, NONE, source="read_restart: atom style"),
+    Command("balance", TRACKED, NONE, source="balance"),
+    Command("bond_coeff", KEPT, CUMULATIVE, source="bond_coeff"),
+    Command("bond_style", STYLE, NONE, source="read_restart"),
+    Command("bond_write", DONE, NONE, source="bond_write"),
+    Command("boundary", DONE, SETS_FACES, source="read_restart: boundary"),
+    Command("box", KEPT, BEFORE_BOX, source="box"),
+    Command("change_box", DONE, SETS_FACES | SETS_BOX, source="change_box"),
+    Command("clear", TRACKED, REOPENS, source="clear"),
+    Command("comm_modify", KEPT, CUMULATIVE, source="comm_modify"),
+    Command("comm_style", KEPT, NONE, source="comm_style"),
+    Command("compute", TRACKED, NONE, source="compute"),
+    Command("compute_modify", TRACKED, NONE, source="compute_modify"),
+    Command("create_atoms", DONE, NONE, source="create_atoms"),
+    Command("create_bonds", DONE, NONE, source="create_bonds"),
+    Command("create_box", DONE, SETS_BOX, source="create_box"),
+    Command("delete_atoms", DONE, NONE, source="delete_atoms"),
+    Command("delete_bonds", DONE, NONE, source="delete_bonds"),
+    Command("dielectric", KEPT, NONE, source="dielectric"),
+    Command("dihedral_coeff", KEPT, CUMULATIVE, source="dihedral_coeff"),
+    Command("dihedral_style", STYLE, NONE, source="read_restart"),
+    Command("dihedral_write", DONE, NONE, source="dihedral_write"),
+    Command("dimension", KEPT, BEFORE_BOX, source="dimension"),
+    Command("displace_atoms", DONE, NONE, source="displace_atoms"),
+    Command("dump", TRACKED, REOPENS | KEEPS_WRITING, source="dump", writes=5),
+    Command("dump_modify", TRACKED, NONE, source="dump_modify"),
+    Command("dynamical_matrix", REFUSED, NONE, source="dynamical_matrix"),
+    Command("echo", KEPT, BEFORE_BOX | SURVIVES_CLEAR, source="echo"),
+    Command("fitpod", REFUSED, NONE, source="fitpod_command"),
+    Command("fix", TRACKED, REOPENS | KEEPS_WRITING, source="fix"),
+    Command("fix_modify", TRACKED, NONE, source="fix_modify"),
+    Command("group", TRACKED, NONE, source="group: static ones are in a restart file, dynamic ones are issued again"),
+    Command("hyper", REFUSED, NONE, source="hyper"),
+    Command("if", FLOW, NONE, source="if"),
+    Command("improper_coeff", KEPT, CUMULATIVE, source="improper_coeff"),
+    Command("improper_style", STYLE, NONE, source="read_restart"),
+    Command("include", FLOW, NONE, source="include", reads=1),
+    Command("info", DONE, NONE, source="info"),
+    Command("jump", FLOW, NONE, source="jump", reads=1),
+    Command("kspace_modify", KEPT, CUMULATIVE, source="kspace_modify"),
+    Command("kspace_style", KEPT, NONE, source="kspace_style", clears=("kspace_modify",)),
+    Command("label", FLOW, NONE, source="label"),
+    Command("labelmap", DONE, NONE, source="read_restart: type labels"),
+    Command("lattice", KEPT, NONE, source="lattice"),
+    Command("log", KEPT, BEFORE_BOX | SURVIVES_CLEAR | REOPENS | ONLY_WRITES, source="log", writes=1),
+    Command("mass", DONE, NONE, source="read_restart: per-type masses"),
+    Command("min_modify", KEPT, CUMULATIVE, source="min_modify"),
+    Command("min_style", KEPT, NONE, source="min_style", clears=("min_modify",)),
+    Command("minimize", WHOLE, NONE, source="minimize"),
+    Command("minimize/kk", WHOLE, NONE, source="minimize"),
+    Command("molecule", TRACKED, NONE, source="molecule", reads=2),
+    Command("neb", REFUSED, NONE, source="neb"),
+    Command("neb/spin", REFUSED, NONE, source="neb_spin"),
+    Command("neigh_modify", KEPT, CUMULATIVE, source="neigh_modify"),
+    Command("neighbor", KEPT, NONE, source="neighbor"),
+    Command("newton", KEPT, BEFORE_BOX, source="newton"),
+    Command("next", FLOW, NONE, source="next"),
+    Command("package", KEPT, CUMULATIVE | BEFORE_BOX, source="package"),
+    Command("pair_coeff", KEPT, CUMULATIVE, source="pair_coeff"),
+    Command("pair_modify", KEPT, CUMULATIVE, source="pair_modify"),
+    Command("pair_style", STYLE, NONE, source="read_restart: styles that store themselves"),
+    Command("pair_write", DONE, NONE, source="pair_write"),
+    Command("plugin", KEPT, CUMULATIVE | BEFORE_BOX, source="plugin"),
+    Command("prd", REFUSED, NONE, source="prd"),
+    Command("print", DONE, REOPENS, source="print"),
+    Command("processors", KEPT, BEFORE_BOX, source="processors"),
+    Command("quit", FLOW, NONE, source="quit"),
+    Command("read_data", DONE, SETS_BOX, source="read_data", reads=1),
+    Command("read_dump", DONE, SETS_BOX, source="read_dump", reads=1),
+    Command("read_restart", DONE, SETS_BOX, source="read_restart", reads=1),
+    Command("region", TRACKED, NONE, source="region"),
+    Command("replicate", DONE, SETS_BOX, source="replicate"),
+    Command("rerun", REFUSED, NONE, source="rerun", reads=1),
+    Command("reset_atom_ids", DONE, NONE, source="reset_atoms"),
+    Command("reset_atoms", DONE, NONE, source="reset_atoms"),
+    Command("reset_mol_ids", DONE, NONE, source="reset_atoms"),
+    Command("reset_timestep", DONE, NONE, source="reset_timestep"),
+    Command("restart", KEPT, CUMULATIVE | KEEPS_WRITING | ONLY_WRITES, source="restart"),
+    Command("run", RUN, NONE, source="run"),
+    Command("run_style", KEPT, NONE, source="run_style"),
+    Command("set", DONE, NONE, source="set"),
+    Command("shell", DONE, READS_ANY | REOPENS, source="shell"),
+    Command("special_bonds", DONE, NONE, source="read_restart: special_bonds"),
+    Command("suffix", KEPT, BEFORE_BOX, source="suffix"),
+    Command("tad", REFUSED, NONE, source="tad"),
+    Command("temper", REFUSED, NONE, source="temper"),
+    Command("temper/grem", REFUSED, NONE, source="temper_grem"),
+    Command("temper/npt", REFUSED, NONE, source="temper_npt"),
+    Command("thermo", KEPT, NONE, source="thermo"),
+    Command("thermo_modify", KEPT, CUMULATIVE, source="thermo_modify"),
+    Command("thermo_style", KEPT, NONE, source="thermo_style", clears=("thermo_modify",)),
+    Command("third_order", REFUSED, NONE, source="third_order"),
+    Command("timer", KEPT, CUMULATIVE, source="timer"),
+    Command("timestep", KEPT, NONE, source="timestep"),
+    Command("uncompute", TRACKED, NONE, source="uncompute"),
+    Command("undump", TRACKED, REOPENS, source="undump"),
+    Command("unfix", TRACKED, NONE, source="unfix"),
+    Command("units", KEPT, BEFORE_BOX, source="units"),
+    Command("variable", TRACKED, SURVIVES_CLEAR | READS_ANY, source="variable"),
+    Command("velocity", DONE, NONE, source="velocity"),
+    Command("write_coeff", DONE, ONLY_WRITES, source="write_coeff"),
+    Command("write_data", DONE, REOPENS | ONLY_WRITES, source="write_data", writes=1),
+    Command("write_dump", DONE, REOPENS | ONLY_WRITES, source="write_dump", writes=3),
+    Command("write_restart", DONE, REOPENS | ONLY_WRITES, source="write_restart", writes=1),
 )
-"""Commands to issue again before `read_restart`: most of them LAMMPS takes only before the box exists."""
+"""Sorted by name."""
 
-RANDOM_PAIRS: tuple[str, ...] = ("dpd", "edpd", "mdpd", "sdpd", "tdpd", "lubricate", "brownian", "granular", "gran/")
-"""Pair styles whose force uses a random stream or the velocities of the moment (their pages say so)."""
+COMMANDS: dict[str, Command] = {row.name: row for row in ROWS}
 
-UNRESTORED_STYLES: frozenset[str] = frozenset({"eff/cut"})
-"""Styles that leave some of their settings out of the restart file (source): they are issued again after it."""
 
-JOINABLE_DUMPS: frozenset[str] = frozenset({"atom", "custom", "xyz", "extxyz", "local", "yaml", "grid", "xtc", "dcd"})
-"""Dump styles whose file is a sequence of frames (dcd: after a header, lammps_jobs/dcd.py); any style is fine
-with one file per frame."""
+def traits_of(name: str) -> Trait:
+    """What is special about a command; nothing about an unknown one."""
+    row = COMMANDS.get(name)
+    return row.traits if row else Trait.NONE

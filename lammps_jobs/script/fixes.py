@@ -1,140 +1,356 @@
-"""What every fix keeps between two timesteps, and whether a restart file brings it back.
+"""What every fix keeps between two timesteps, and whether a restart file brings it back: one row a fix.
 
-From the pages of the LAMMPS manual (section "Restart, fix_modify, output, run start/stop, minimize info"),
-in our words, and from rehearsals (docs/compatibility.md). A fix that no group names is taken as untested.
+A row's source is the page of the LAMMPS manual (section "Restart, fix_modify, output, run start/stop, minimize
+info"), in our words, and where it says so a rehearsal (docs/compatibility.md) or LAMMPS's own source. To add a
+fix, add a row in its place of the alphabet. `python -m tools.knowledge` writes docs/fixes.md from this table.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from lammps_jobs.record.documents import Grade
+from lammps_jobs.script.language import plain_style
+
+
+class Trait(enum.Flag):
+    """What is special about a fix; everything else asks for these, never for names."""
+
+    NONE = 0
+    """It acts on the present moment alone."""
+    SAVED = enum.auto()
+    """It writes its state to a restart file and takes it up again from there."""
+    FROM_ATOMS = enum.auto()
+    """It writes nothing to a restart file, and derives its state from the atoms again."""
+    RANDOM_STREAM = enum.auto()
+    """It draws random numbers, and the place in their stream is not in a restart file."""
+    PAST = enum.auto()
+    """It adds up, or refers to, what was; that is not in a restart file."""
+    REFERENCE_AT_SETUP = enum.auto()
+    """It takes its reference at its first set-up, writes it to a restart file whether it has one yet or not, and
+    believes what it reads there: no checkpoint before that set-up."""
+    REDERIVES = enum.auto()
+    """A set-up changes its last bits, which shows some 100 to 1000 steps later: a Nose-Hoover thermostat scales the
+    temperature it has measured instead of measuring it again (measured, docs/decisions/0004)."""
+    PINS_FIXEDPOINT = enum.auto()
+    """It dilates about the centre that the box has when the fix is made (keyword fixedpoint); later the centre
+    differs by rounding, so the first one is kept."""
+    AVERAGES = enum.auto()
+    """It samples in windows given as Nevery, Nrepeat, Nfreq (words 5 to 7 of its command); a cut inside an open
+    window loses samples."""
+    AVE_KEYWORD = enum.auto()
+    """Its keyword `ave` may be `running` or `window`: then it averages over its own past."""
+    WRITES_AT_SETUP = enum.auto()
+    """It may write to its file at a set-up what it has written there before."""
+    STORES_VALUES = enum.auto()
+    """It stores values at a set-up; those of computes, fixes and variables it takes again after a resume."""
+    COUNTS = enum.auto()
+    """It inserts so many particles in all (word 5 of its command), and its count is not in a restart file."""
+    NEW_BOX_EACH_RUN = enum.auto()
+    """It reduces its box again whenever a run begins: true to the last bit between two runs, never cut inside one."""
+    BALANCES = enum.auto()
+    """It divides the box among the ranks in another way than a new process does."""
+
+
+_REASONS = (
+    (Trait.RANDOM_STREAM, "its random stream is not in a restart file; the physics goes on, the numbers are others"),
+    (Trait.PAST, "what it has added up or taken as its reference so far is not in a restart file"),
+    (Trait.FROM_ATOMS, "its bodies or charges are found again from the atoms, equal up to rounding"),
+)
 
 
 @dataclass(frozen=True)
-class Group:
-    """Fix styles of one kind: how true a resume with them is, why it is not better, and where that is said."""
+class Fix:
+    """A fix style: how true a resume with it is, where it can be cut at all; what is special; who says so."""
 
+    name: str
     grade: Grade
-    why: str
+    traits: Trait
     source: str
-    names: frozenset[str]
+
+    @property
+    def why(self) -> str:
+        """Why a resume is not better, in words; empty for an exact one."""
+        return "" if self.grade == "exact" else next(why for trait, why in _REASONS if trait in self.traits)
 
 
-def _group(grade: Grade, why: str, source: str, names: str) -> Group:
-    return Group(grade, why, source, frozenset(names.split()))
+def fix_of(style: str) -> Fix | None:
+    """The row of a fix style, with or without accelerator suffix; None for one that has none."""
+    return _BY_NAME.get(plain_style(style))
 
 
-GROUPS: tuple[Group, ...] = (
-    _group(
-        "exact",
-        "",
-        "their pages: nothing is written to a restart file; they act on the moment alone",
-        """
-        nve nve/limit nve/sphere nve/asphere nve/asphere/noforce nve/noforce nve/body nve/line nve/tri nve/eff
-        nve/bpm/sphere nve/dot nve/spin nvk
-        addforce addtorque aveforce setforce setforce/spin efield efield/tip4p efield/lepton enforce2d freeze gravity
-        indent drag lineforce planeforce momentum momentum/chunk spring viscous viscous/sphere damping/cundall heat
-        ehex add/heat accelerate/cos oneway rhok numdiff numdiff/virial sph sph/stationary store/force balance
-        temp/rescale/eff electron/stopping electron/stopping/fit restrain press/berendsen
-        wall/lj93 wall/lj126 wall/lj1043 wall/colloid wall/harmonic wall/lepton wall/morse wall/table wall/reflect
-        wall/region wall/ees wall/region/ees wall/body/polygon wall/body/polyhedron
-        shake rattle filter/corotate drude drude/transform/direct drude/transform/inverse
-        mvv/dpd mvv/edpd mvv/tdpd edpd/source tdpd/source eos/cv eos/table grem pair set""",
-    ),
-    _group(
-        "exact",
-        "",
-        "their pages: written to a restart file",
-        """
-        nvt npt nph nvt/sphere npt/sphere nph/sphere nvt/asphere npt/asphere nph/asphere nvt/body npt/body nph/body
-        nvt/eff npt/eff nph/eff nvt/sllod nvt/sllod/eff nvt/uef npt/uef tgnvt/drude tgnpt/drude
-        adapt adapt/fep deform deform/pressure move meso/move property/atom store/state cmap amoeba/bitorsion
-        amoeba/pitorsion spring/self spring/chunk spring/rg ti/spring temp/rescale temp/berendsen
-        temp/csvr temp/csld nonaffine/displacement bocs nphug wall/gran wall/gran/region""",
-    ),
-    _group(
-        "exact",
-        "",
-        "fix_rigid: nothing is written, all is derived from the atoms; rehearsed on 8 scripts, 1 and 2 ranks",
-        "rigid rigid/nve rigid/small rigid/nve/small",
-    ),
-    _group(
-        "exact",
-        "",
-        "pages of the averaging and printing fixes; open windows are looked at for every cut",
-        """
-        ave/time ave/chunk ave/histo ave/histo/weight ave/atom ave/grid print halt reaxff/bonds reax/c/bonds""",
-    ),
-    _group(
-        "faithful",
-        "its bodies or charges are found again from the atoms, equal up to rounding",
-        "pages: nothing is written to a restart file, all of it can be derived from the atoms",
-        """
-        rigid/meso poems
-        qeq/point qeq/shielded qeq/slater qeq/ctip qeq/dynamic qeq/fire qeq/reaxff qeq/reax qeq/rel/reaxff
-        qtpie/reaxff acks2/reaxff acks2/reax""",
-    ),
-    _group(
-        "statistical",
-        "its random stream is not in a restart file; the physics goes on, the numbers are others",
-        "pages: no exact restart because the state of the random generator is not saved",
-        """
-        langevin langevin/eff langevin/spin langevin/drude gjf gld gle ffl brownian brownian/sphere brownian/asphere
-        nve/dotc/langevin hmc srd ttm ttm/grid ttm/mod qbmsst qtb dpd/energy shardlow pimd/langevin propel/self
-        pimd/langevin/bosonic press/langevin bond/break bond/create bond/create/angle bond/swap sgcmc tfmc
-        wall/reflect/stochastic wall/flow pour precession/spin evaporate append/atoms neighbor/swap bond/react
-        gcmc widom atom/swap mol/swap charge/regulation deposit heat/flow lb/pc lb/rigid/pc/sphere rx eos/table/rx""",
-    ),
-    _group(
-        "statistical",
-        "what it has added up or taken as its reference so far is not in a restart file",
-        "pages: nothing is written to a restart file, and the fix refers to its own past",
-        """
-        ave/correlate ave/correlate/long ave/moments vector recenter controller tmd thermal/conductivity viscosity
-        dt/reset orient/fcc orient/bcc orient/eco wall/piston flow/gauss phonon reaxff/species reax/c/species saed/vtk
-        rigid/nvt rigid/npt rigid/nph rigid/nvt/small rigid/npt/small rigid/nph/small msst smd tune/kspace
-        ave/spatial ave/spatial/sphere qeq/comb pimd pimd/nvt pimd/nvt/bosonic colvars wall/srd box/relax npt/cauchy""",
-    ),
+def traits_of(style: str) -> Trait:
+    """What is special about a fix style; of an unknown one the least that is to be feared."""
+    row = fix_of(style)
+    return row.traits if row else Trait.REDERIVES
+
+
+EXACT: Grade = "exact"
+FAITHFUL: Grade = "faithful"
+STATISTICAL: Grade = "statistical"
+
+NONE = Trait.NONE
+SAVED = Trait.SAVED
+FROM_ATOMS = Trait.FROM_ATOMS
+RANDOM_STREAM = Trait.RANDOM_STREAM
+PAST = Trait.PAST
+REFERENCE_AT_SETUP = Trait.REFERENCE_AT_SETUP
+REDERIVES = Trait.REDERIVES
+PINS_FIXEDPOINT = Trait.PINS_FIXEDPOINT
+AVERAGES = Trait.AVERAGES
+AVE_KEYWORD = Trait.AVE_KEYWORD
+WRITES_AT_SETUP = Trait.WRITES_AT_SETUP
+STORES_VALUES = Trait.STORES_VALUES
+COUNTS = Trait.COUNTS
+NEW_BOX_EACH_RUN = Trait.NEW_BOX_EACH_RUN
+BALANCES = Trait.BALANCES
+
+FIXES: tuple[Fix, ...] = (
+    Fix("accelerate/cos", EXACT, NONE, source="fix_accelerate_cos"),
+    Fix("acks2/reax", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_acks2_reaxff"),
+    Fix("acks2/reaxff", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_acks2_reaxff"),
+    Fix("adapt", EXACT, SAVED, source="fix_adapt"),
+    Fix("adapt/fep", EXACT, SAVED, source="fix_adapt_fep"),
+    Fix("add/heat", EXACT, NONE, source="fix_add_heat"),
+    Fix("addforce", EXACT, NONE, source="fix_addforce"),
+    Fix("addtorque", EXACT, NONE, source="fix_addtorque"),
+    Fix("amoeba/bitorsion", EXACT, SAVED, source="fix_amoeba_bitorsion"),
+    Fix("amoeba/pitorsion", EXACT, SAVED, source="fix_amoeba_pitorsion"),
+    Fix("append/atoms", STATISTICAL, RANDOM_STREAM, source="fix_append_atoms"),
+    Fix("atom/swap", STATISTICAL, RANDOM_STREAM, source="fix_atom_swap"),
+    Fix("ave/atom", EXACT, AVERAGES | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_atom"),
+    Fix("ave/chunk", EXACT, AVERAGES | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_chunk"),
+    Fix("ave/correlate", STATISTICAL, PAST | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_correlate"),
+    Fix("ave/correlate/long", STATISTICAL, PAST | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_correlate_long"),
+    Fix("ave/grid", EXACT, AVERAGES | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_grid"),
+    Fix("ave/histo", EXACT, AVERAGES | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_histo"),
+    Fix("ave/histo/weight", EXACT, AVERAGES | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_histo"),
+    Fix("ave/moments", STATISTICAL, PAST | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_moments"),
+    Fix("ave/spatial", STATISTICAL, PAST | AVE_KEYWORD | WRITES_AT_SETUP, source="Commands_removed"),
+    Fix("ave/spatial/sphere", STATISTICAL, PAST | AVE_KEYWORD | WRITES_AT_SETUP, source="Commands_removed"),
+    Fix("ave/time", EXACT, AVERAGES | AVE_KEYWORD | WRITES_AT_SETUP, source="fix_ave_time"),
+    Fix("aveforce", EXACT, NONE, source="fix_aveforce"),
+    Fix("balance", EXACT, BALANCES, source="fix_balance"),
+    Fix("bocs", EXACT, SAVED, source="fix_bocs"),
+    Fix("bond/break", STATISTICAL, RANDOM_STREAM, source="fix_bond_break"),
+    Fix("bond/create", STATISTICAL, RANDOM_STREAM, source="fix_bond_create"),
+    Fix("bond/create/angle", STATISTICAL, RANDOM_STREAM, source="fix_bond_create"),
+    Fix("bond/react", STATISTICAL, RANDOM_STREAM, source="fix_bond_react"),
+    Fix("bond/swap", STATISTICAL, RANDOM_STREAM, source="fix_bond_swap"),
+    Fix("box/relax", STATISTICAL, PAST, source="fix_box_relax"),
+    Fix("brownian", STATISTICAL, RANDOM_STREAM, source="fix_brownian"),
+    Fix("brownian/asphere", STATISTICAL, RANDOM_STREAM, source="fix_brownian"),
+    Fix("brownian/sphere", STATISTICAL, RANDOM_STREAM, source="fix_brownian"),
+    Fix("charge/regulation", STATISTICAL, RANDOM_STREAM, source="fix_charge_regulation"),
+    Fix("cmap", EXACT, SAVED, source="fix_cmap"),
+    Fix("colvars", STATISTICAL, PAST, source="fix_colvars"),
+    Fix("controller", STATISTICAL, PAST, source="fix_controller"),
+    Fix("damping/cundall", EXACT, NONE, source="fix_damping_cundall"),
+    Fix("deform", EXACT, SAVED, source="fix_deform"),
+    Fix("deform/pressure", EXACT, SAVED, source="fix_deform_pressure"),
+    Fix("deposit", STATISTICAL, RANDOM_STREAM, source="fix_deposit"),
+    Fix("dpd/energy", STATISTICAL, RANDOM_STREAM, source="fix_dpd_energy"),
+    Fix("drag", EXACT, NONE, source="fix_drag"),
+    Fix("drude", EXACT, NONE, source="fix_drude"),
+    Fix("drude/transform/direct", EXACT, NONE, source="fix_drude_transform"),
+    Fix("drude/transform/inverse", EXACT, NONE, source="fix_drude_transform"),
+    Fix("dt/reset", STATISTICAL, PAST, source="fix_dt_reset"),
+    Fix("edpd/source", EXACT, NONE, source="fix_dpd_source"),
+    Fix("efield", EXACT, NONE, source="fix_efield"),
+    Fix("efield/lepton", EXACT, NONE, source="fix_efield_lepton"),
+    Fix("efield/tip4p", EXACT, NONE, source="fix_efield"),
+    Fix("ehex", EXACT, NONE, source="fix_ehex"),
+    Fix("electron/stopping", EXACT, NONE, source="fix_electron_stopping"),
+    Fix("electron/stopping/fit", EXACT, NONE, source="fix_electron_stopping"),
+    Fix("enforce2d", EXACT, NONE, source="fix_enforce2d"),
+    Fix("eos/cv", EXACT, NONE, source="fix_eos_cv"),
+    Fix("eos/table", EXACT, NONE, source="fix_eos_table"),
+    Fix("eos/table/rx", STATISTICAL, RANDOM_STREAM, source="fix_eos_table_rx"),
+    Fix("evaporate", STATISTICAL, RANDOM_STREAM, source="fix_evaporate"),
+    Fix("ffl", STATISTICAL, RANDOM_STREAM, source="fix_ffl"),
+    Fix("filter/corotate", EXACT, NONE, source="fix_filter_corotate"),
+    Fix("flow/gauss", STATISTICAL, PAST, source="fix_flow_gauss"),
+    Fix("freeze", EXACT, NONE, source="fix_freeze"),
+    Fix("gcmc", STATISTICAL, RANDOM_STREAM, source="fix_gcmc"),
+    Fix("gjf", STATISTICAL, RANDOM_STREAM, source="fix_gjf"),
+    Fix("gld", STATISTICAL, RANDOM_STREAM, source="fix_gld"),
+    Fix("gle", STATISTICAL, RANDOM_STREAM, source="fix_gle"),
+    Fix("gravity", EXACT, NONE, source="fix_gravity"),
+    Fix("grem", EXACT, NONE, source="fix_grem"),
+    Fix("halt", EXACT, NONE, source="fix_halt"),
+    Fix("heat", EXACT, NONE, source="fix_heat"),
+    Fix("heat/flow", STATISTICAL, RANDOM_STREAM, source="fix_heat_flow"),
+    Fix("hmc", STATISTICAL, RANDOM_STREAM, source="fix_hmc"),
+    Fix("indent", EXACT, NONE, source="fix_indent"),
+    Fix("langevin", STATISTICAL, RANDOM_STREAM, source="fix_langevin"),
+    Fix("langevin/drude", STATISTICAL, RANDOM_STREAM, source="fix_langevin_drude"),
+    Fix("langevin/eff", STATISTICAL, RANDOM_STREAM, source="fix_langevin_eff"),
+    Fix("langevin/spin", STATISTICAL, RANDOM_STREAM, source="fix_langevin_spin"),
+    Fix("lb/pc", STATISTICAL, RANDOM_STREAM, source="fix_lb_pc"),
+    Fix("lb/rigid/pc/sphere", STATISTICAL, RANDOM_STREAM, source="fix_lb_rigid_pc_sphere"),
+    Fix("lineforce", EXACT, NONE, source="fix_lineforce"),
+    Fix("meso/move", EXACT, SAVED, source="fix_meso_move"),
+    Fix("mol/swap", STATISTICAL, RANDOM_STREAM, source="fix_mol_swap"),
+    Fix("momentum", EXACT, NONE, source="fix_momentum"),
+    Fix("momentum/chunk", EXACT, NONE, source="fix_momentum"),
+    Fix("move", EXACT, SAVED, source="fix_move"),
+    Fix("msst", STATISTICAL, PAST | REFERENCE_AT_SETUP, source="fix_msst; source of its restart"),
+    Fix("mvv/dpd", EXACT, NONE, source="fix_mvv_dpd"),
+    Fix("mvv/edpd", EXACT, NONE, source="fix_mvv_dpd"),
+    Fix("mvv/tdpd", EXACT, NONE, source="fix_mvv_dpd"),
+    Fix("neighbor/swap", STATISTICAL, RANDOM_STREAM, source="fix_neighbor_swap"),
+    Fix("nonaffine/displacement", EXACT, SAVED, source="fix_nonaffine_displacement"),
+    Fix("nph", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nh"),
+    Fix("nph/asphere", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nph_asphere"),
+    Fix("nph/body", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nph_body"),
+    Fix("nph/eff", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nh_eff"),
+    Fix("nph/sphere", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nph_sphere"),
+    Fix("nphug", EXACT, SAVED | REFERENCE_AT_SETUP | REDERIVES, source="fix_nphug; source of its restart"),
+    Fix("npt", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nh"),
+    Fix("npt/asphere", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_npt_asphere"),
+    Fix("npt/body", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_npt_body"),
+    Fix("npt/cauchy", STATISTICAL, PAST | REDERIVES | PINS_FIXEDPOINT, source="fix_npt_cauchy"),
+    Fix("npt/eff", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_nh_eff"),
+    Fix("npt/sphere", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT, source="fix_npt_sphere"),
+    Fix("npt/uef", EXACT, SAVED | REDERIVES | PINS_FIXEDPOINT | NEW_BOX_EACH_RUN, source="fix_nh_uef"),
+    Fix("numdiff", EXACT, NONE, source="fix_numdiff"),
+    Fix("numdiff/virial", EXACT, NONE, source="fix_numdiff_virial"),
+    Fix("nve", EXACT, NONE, source="fix_nve"),
+    Fix("nve/asphere", EXACT, NONE, source="fix_nve_asphere"),
+    Fix("nve/asphere/noforce", EXACT, NONE, source="fix_nve_asphere_noforce"),
+    Fix("nve/body", EXACT, NONE, source="fix_nve_body"),
+    Fix("nve/bpm/sphere", EXACT, NONE, source="fix_nve_bpm_sphere"),
+    Fix("nve/dot", EXACT, NONE, source="fix_nve_dot"),
+    Fix("nve/dotc/langevin", STATISTICAL, RANDOM_STREAM, source="fix_nve_dotc_langevin"),
+    Fix("nve/eff", EXACT, NONE, source="fix_nve_eff"),
+    Fix("nve/limit", EXACT, NONE, source="fix_nve_limit"),
+    Fix("nve/line", EXACT, NONE, source="fix_nve_line"),
+    Fix("nve/noforce", EXACT, NONE, source="fix_nve_noforce"),
+    Fix("nve/sphere", EXACT, NONE, source="fix_nve_sphere"),
+    Fix("nve/spin", EXACT, NONE, source="fix_nve_spin"),
+    Fix("nve/tri", EXACT, NONE, source="fix_nve_tri"),
+    Fix("nvk", EXACT, REDERIVES, source="fix_nvk"),
+    Fix("nvt", EXACT, SAVED | REDERIVES, source="fix_nh"),
+    Fix("nvt/asphere", EXACT, SAVED | REDERIVES, source="fix_nvt_asphere"),
+    Fix("nvt/body", EXACT, SAVED | REDERIVES, source="fix_nvt_body"),
+    Fix("nvt/eff", EXACT, SAVED | REDERIVES, source="fix_nh_eff"),
+    Fix("nvt/sllod", EXACT, SAVED | REDERIVES, source="fix_nvt_sllod"),
+    Fix("nvt/sllod/eff", EXACT, SAVED | REDERIVES, source="fix_nvt_sllod_eff"),
+    Fix("nvt/sphere", EXACT, SAVED | REDERIVES, source="fix_nvt_sphere"),
+    Fix("nvt/uef", EXACT, SAVED | REDERIVES | NEW_BOX_EACH_RUN, source="fix_nh_uef"),
+    Fix("oneway", EXACT, NONE, source="fix_oneway"),
+    Fix("orient/bcc", STATISTICAL, PAST, source="fix_orient"),
+    Fix("orient/eco", STATISTICAL, PAST, source="fix_orient_eco"),
+    Fix("orient/fcc", STATISTICAL, PAST, source="fix_orient"),
+    Fix("pair", EXACT, NONE, source="fix_pair"),
+    Fix("phonon", STATISTICAL, PAST, source="fix_phonon"),
+    Fix("pimd", STATISTICAL, PAST, source="fix_pimd"),
+    Fix("pimd/langevin", STATISTICAL, RANDOM_STREAM, source="fix_pimd"),
+    Fix("pimd/langevin/bosonic", STATISTICAL, RANDOM_STREAM, source="fix_pimd"),
+    Fix("pimd/nvt", STATISTICAL, PAST, source="fix_pimd"),
+    Fix("pimd/nvt/bosonic", STATISTICAL, PAST, source="fix_pimd"),
+    Fix("planeforce", EXACT, NONE, source="fix_planeforce"),
+    Fix("poems", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_poems"),
+    Fix("pour", STATISTICAL, RANDOM_STREAM | COUNTS, source="fix_pour"),
+    Fix("precession/spin", STATISTICAL, RANDOM_STREAM, source="fix_precession_spin"),
+    Fix("press/berendsen", EXACT, NONE, source="fix_press_berendsen"),
+    Fix("press/langevin", STATISTICAL, RANDOM_STREAM, source="fix_press_langevin"),
+    Fix("print", EXACT, WRITES_AT_SETUP, source="fix_print"),
+    Fix("propel/self", STATISTICAL, RANDOM_STREAM, source="fix_propel_self"),
+    Fix("property/atom", EXACT, SAVED, source="fix_property_atom"),
+    Fix("qbmsst", STATISTICAL, RANDOM_STREAM | REFERENCE_AT_SETUP, source="fix_qbmsst; source of its restart"),
+    Fix("qeq/comb", STATISTICAL, PAST | REDERIVES, source="fix_qeq_comb"),
+    Fix("qeq/ctip", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq"),
+    Fix("qeq/dynamic", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq"),
+    Fix("qeq/fire", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq"),
+    Fix("qeq/point", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq"),
+    Fix("qeq/reax", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq_reaxff"),
+    Fix("qeq/reaxff", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq_reaxff"),
+    Fix("qeq/rel/reaxff", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq_rel_reaxff"),
+    Fix("qeq/shielded", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq"),
+    Fix("qeq/slater", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_qeq"),
+    Fix("qtb", STATISTICAL, RANDOM_STREAM, source="fix_qtb"),
+    Fix("qtpie/reaxff", FAITHFUL, FROM_ATOMS, source="fix_qtpie_reaxff"),
+    Fix("rattle", EXACT, REDERIVES, source="fix_shake"),
+    Fix("reax/c/bonds", EXACT, WRITES_AT_SETUP, source="fix_reaxff_bonds"),
+    Fix("reax/c/species", STATISTICAL, PAST | WRITES_AT_SETUP, source="fix_reaxff_species"),
+    Fix("reaxff/bonds", EXACT, WRITES_AT_SETUP, source="fix_reaxff_bonds"),
+    Fix("reaxff/species", STATISTICAL, PAST | WRITES_AT_SETUP, source="fix_reaxff_species"),
+    Fix("recenter", STATISTICAL, PAST, source="fix_recenter"),
+    Fix("restrain", EXACT, NONE, source="fix_restrain"),
+    Fix("rhok", EXACT, NONE, source="fix_rhok"),
+    Fix("rigid", EXACT, FROM_ATOMS | REDERIVES, source="fix_rigid; rehearsed on 8 scripts, 1 and 2 ranks"),
+    Fix("rigid/meso", FAITHFUL, FROM_ATOMS | REDERIVES, source="fix_rigid_meso"),
+    Fix("rigid/nph", STATISTICAL, PAST | REDERIVES, source="fix_rigid"),
+    Fix("rigid/nph/small", STATISTICAL, PAST | REDERIVES, source="fix_rigid"),
+    Fix("rigid/npt", STATISTICAL, PAST | REDERIVES, source="fix_rigid"),
+    Fix("rigid/npt/small", STATISTICAL, PAST | REDERIVES, source="fix_rigid"),
+    Fix("rigid/nve", EXACT, FROM_ATOMS | REDERIVES, source="fix_rigid; rehearsed on 8 scripts, 1 and 2 ranks"),
+    Fix("rigid/nve/small", EXACT, FROM_ATOMS | REDERIVES, source="fix_rigid; rehearsed on 8 scripts, 1 and 2 ranks"),
+    Fix("rigid/nvt", STATISTICAL, PAST | REDERIVES, source="fix_rigid"),
+    Fix("rigid/nvt/small", STATISTICAL, PAST | REDERIVES, source="fix_rigid"),
+    Fix("rigid/small", EXACT, FROM_ATOMS | REDERIVES, source="fix_rigid; rehearsed on 8 scripts, 1 and 2 ranks"),
+    Fix("rx", STATISTICAL, RANDOM_STREAM, source="fix_rx"),
+    Fix("saed/vtk", STATISTICAL, PAST, source="fix_saed_vtk"),
+    Fix("set", EXACT, NONE, source="fix_set"),
+    Fix("setforce", EXACT, NONE, source="fix_setforce"),
+    Fix("setforce/spin", EXACT, NONE, source="fix_setforce"),
+    Fix("sgcmc", STATISTICAL, RANDOM_STREAM, source="fix_sgcmc"),
+    Fix("shake", EXACT, REDERIVES, source="fix_shake"),
+    Fix("shardlow", STATISTICAL, RANDOM_STREAM, source="fix_shardlow"),
+    Fix("smd", STATISTICAL, PAST, source="fix_smd"),
+    Fix("sph", EXACT, NONE, source="fix_sph"),
+    Fix("sph/stationary", EXACT, NONE, source="fix_sph_stationary"),
+    Fix("spring", EXACT, NONE, source="fix_spring"),
+    Fix("spring/chunk", EXACT, SAVED | REFERENCE_AT_SETUP, source="fix_spring_chunk; source of its restart"),
+    Fix("spring/rg", EXACT, SAVED | REFERENCE_AT_SETUP, source="fix_spring_rg; source of its restart"),
+    Fix("spring/self", EXACT, SAVED, source="fix_spring_self"),
+    Fix("srd", STATISTICAL, RANDOM_STREAM, source="fix_srd"),
+    Fix("store/force", EXACT, NONE, source="fix_store_force"),
+    Fix("store/state", EXACT, SAVED | STORES_VALUES, source="fix_store_state"),
+    Fix("tdpd/source", EXACT, NONE, source="fix_dpd_source"),
+    Fix("temp/berendsen", EXACT, SAVED, source="fix_temp_berendsen"),
+    Fix("temp/csld", EXACT, SAVED, source="fix_temp_csvr"),
+    Fix("temp/csvr", EXACT, SAVED, source="fix_temp_csvr"),
+    Fix("temp/rescale", EXACT, SAVED, source="fix_temp_rescale"),
+    Fix("temp/rescale/eff", EXACT, NONE, source="fix_temp_rescale_eff"),
+    Fix("tfmc", STATISTICAL, RANDOM_STREAM, source="fix_tfmc"),
+    Fix("tgnpt/drude", EXACT, SAVED | REDERIVES, source="fix_tgnh_drude"),
+    Fix("tgnvt/drude", EXACT, SAVED | REDERIVES, source="fix_tgnh_drude"),
+    Fix("thermal/conductivity", STATISTICAL, PAST, source="fix_thermal_conductivity"),
+    Fix("ti/spring", EXACT, SAVED, source="fix_ti_spring"),
+    Fix("tmd", STATISTICAL, PAST, source="fix_tmd"),
+    Fix("ttm", STATISTICAL, RANDOM_STREAM, source="fix_ttm"),
+    Fix("ttm/grid", STATISTICAL, RANDOM_STREAM, source="fix_ttm"),
+    Fix("ttm/mod", STATISTICAL, RANDOM_STREAM, source="fix_ttm"),
+    Fix("tune/kspace", STATISTICAL, PAST, source="fix_tune_kspace"),
+    Fix("vector", STATISTICAL, PAST, source="fix_vector"),
+    Fix("viscosity", STATISTICAL, PAST, source="fix_viscosity"),
+    Fix("viscous", EXACT, NONE, source="fix_viscous"),
+    Fix("viscous/sphere", EXACT, NONE, source="fix_viscous_sphere"),
+    Fix("wall/body/polygon", EXACT, NONE, source="fix_wall_body_polygon"),
+    Fix("wall/body/polyhedron", EXACT, NONE, source="fix_wall_body_polyhedron"),
+    Fix("wall/colloid", EXACT, NONE, source="fix_wall"),
+    Fix("wall/ees", EXACT, NONE, source="fix_wall_ees"),
+    Fix("wall/flow", STATISTICAL, RANDOM_STREAM, source="fix_wall_flow"),
+    Fix("wall/gran", EXACT, SAVED, source="fix_wall_gran"),
+    Fix("wall/gran/region", EXACT, SAVED, source="fix_wall_gran_region"),
+    Fix("wall/harmonic", EXACT, NONE, source="fix_wall"),
+    Fix("wall/lepton", EXACT, NONE, source="fix_wall"),
+    Fix("wall/lj1043", EXACT, NONE, source="fix_wall"),
+    Fix("wall/lj126", EXACT, NONE, source="fix_wall"),
+    Fix("wall/lj93", EXACT, NONE, source="fix_wall"),
+    Fix("wall/morse", EXACT, NONE, source="fix_wall"),
+    Fix("wall/piston", STATISTICAL, PAST, source="fix_wall_piston"),
+    Fix("wall/reflect", EXACT, NONE, source="fix_wall_reflect"),
+    Fix("wall/reflect/stochastic", STATISTICAL, RANDOM_STREAM, source="fix_wall_reflect_stochastic"),
+    Fix("wall/region", EXACT, NONE, source="fix_wall_region"),
+    Fix("wall/region/ees", EXACT, NONE, source="fix_wall_ees"),
+    Fix("wall/srd", STATISTICAL, PAST, source="fix_wall_srd"),
+    Fix("wall/table", EXACT, NONE, source="fix_wall"),
+    Fix("widom", STATISTICAL, RANDOM_STREAM, source="fix_widom"),
 )
+"""Sorted by name."""
 
-UNTESTED = Group("statistical", "how it goes on after a resume has not been tested", "", frozenset())
-RUNNING = Group("statistical", "its running average starts anew", "fix_ave_time: keyword ave", frozenset())
-STORING = Group("statistical", "it takes its values anew at the first set-up after a resume",
-                "fix_store_state: values of computes, fixes and variables; source: firstflag", frozenset())  # fmt: skip
-
-REFERRING_FIXES = frozenset({"msst", "qbmsst", "nphug", "spring/rg", "spring/chunk"})
-"""Fixes that take their reference at their first set-up, write it to a restart file whether they have one yet or
-not, and believe what they read there (source of `restart` in each): no checkpoint before that set-up."""
-
-DERIVING_FIXES: tuple[str, ...] = (
-    "nvt",
-    "npt",
-    "nph",
-    "tgn",
-    "rigid",
-    "poems",
-    "shake",
-    "rattle",
-    "qeq",
-    "acks2",
-    "nvk",
-)
-"""Fixes (beginnings of their names) that derive something anew when they are set up.
-
-A Nose-Hoover thermostat scales the temperature it has measured instead of measuring it again: a new set-up
-differs in the last bit, which shows some 100 to 1000 steps later (measured, docs/decisions/0004).
-"""
-
-_BY_NAME = {name: group for group in GROUPS for name in group.names}
-
-
-def of_fix(style: str, words: list[str]) -> Group:
-    """What is known of a fix of that style (without accelerator suffix); `words` is its whole command."""
-    if style.startswith("ave/") and "ave" in words[7:-1] and words[words.index("ave", 7) + 1] in ("running", "window"):
-        return RUNNING
-    if "langevin" in words[4:]:
-        return _BY_NAME["langevin"]
-    if style == "store/state" and any(word[:2] in ("c_", "f_", "v_", "d_", "i_") for word in words[5:]):
-        return STORING
-    return _BY_NAME.get(style, UNTESTED)
+_BY_NAME = {fix.name: fix for fix in FIXES}

@@ -7,27 +7,25 @@ along, too, since the machine that runs the script need not have that folder.
 
 from __future__ import annotations
 
-import glob
-import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from lammps_jobs.errors import InputMissing, UsageError
-from lammps_jobs.script.language import ScriptFault, logical_lines, without_comment, words
+from lammps_jobs.script.commands import COMMANDS, Trait, traits_of
+from lammps_jobs.script.language import (
+    ScriptFault,
+    commands_in_branches,
+    commands_of,
+    logical_lines,
+    variables_in,
+    without_comment,
+)
+from lammps_jobs.script.values import COMBINATIONS, Values, Variables, pattern
 
-READS = {"read_data": 1, "read_restart": 1, "include": 1, "molecule": 2, "read_dump": 1, "jump": 1, "rerun": 1}
-"""Commands that read a file, and which word of the line names it."""
-
-WRITES = {"dump": 5, "write_data": 1, "write_restart": 1, "write_dump": 3, "log": 1}
-WRITERS = ("restart", "write_data", "write_restart", "write_dump", "write_coeff", "log")
 SCRIPT_SIZE = 1_000_000
-COMBINATIONS = 500
-
-_REFERENCE = re.compile(r"\$\{(\w+)\}|\$(\w)")
-
-Variables = Mapping[str, tuple[str, ...]]
+"""Bytes of the largest file that is taken for a script."""
 
 
 def gather(script: Path, named: Iterable[str | Path], variables: Variables) -> dict[str, Path]:
@@ -50,9 +48,8 @@ def gather(script: Path, named: Iterable[str | Path], variables: Variables) -> d
 
 class _Search:
     def __init__(self, folder: Path, given: Variables) -> None:
-        self.folder, self.given = folder, given
+        self.folder, self.values = folder, Values(given)
         self.found: dict[str, Path] = {}
-        self.values: dict[str, tuple[str, ...]] = dict(given)
         self.written: set[str] = set()
 
     def add(self, path: Path) -> None:
@@ -71,52 +68,35 @@ class _Search:
     def follow(self, name: str) -> None:
         """Add what the script `name` reads."""
         text = self.found[name].read_text(errors="surrogateescape")
-        for number, line in logical_lines(text):
-            try:
-                args = words(without_comment(line))
-            except ScriptFault as fault:
-                raise UsageError(str(fault), where=f"{name}:{number}") from None
-            if args:
+        try:
+            for number, line, args in commands_of(text):
                 self._line(args, f"{name}:{number}: {line.strip()}")
+        except ScriptFault as fault:
+            raise UsageError(str(fault), where=f"{name}:{fault.line}") from None
 
     def _line(self, args: list[str], where: str) -> None:
-        if args[0] == "variable" and len(args) > 3:
-            self._learn(args)
-        reads, writes = READS.get(args[0]), WRITES.get(args[0])
-        if writes and len(args) > writes:
-            _check_inside(args[writes], where)
-        if args[0] in WRITERS:
+        if args[0] == "variable":
+            self.values.learn(args)
+        row = COMMANDS.get(args[0])
+        if row and row.writes and len(args) > row.writes:
+            _check_inside(args[row.writes], where)
+        if Trait.ONLY_WRITES in traits_of(args[0]):
             self.written.update(args[1:])
             return
+        for inner in commands_in_branches(args):
+            self._branch(inner)
         for at, word in enumerate(args[1:], start=1):
-            if " " in word and args[0] == "if":
-                self._branch(word, where)
-            elif not _is_written(args, at):
+            if not _is_written(args, at) and not (args[0] == "if" and " " in word):
                 taken = self._take(word, args[0])
-                if at == reads and not taken:
+                if row and at == row.reads and not taken:
                     self._must_exist(word, where)
 
-    def _branch(self, command: str, where: str) -> None:
-        try:
-            args = words(without_comment(command))
-        except ScriptFault:
-            return
-        if args and args[0] in (*READS, "pair_coeff"):
+    def _branch(self, args: list[str]) -> None:
+        """A command that an `if` may issue: what it reads is taken along if it is there."""
+        row = COMMANDS.get(args[0])
+        if (row and row.reads) or args[0] == "pair_coeff":
             for word in args[1:]:
                 self._take(word, args[0])
-
-    def _learn(self, args: list[str]) -> None:
-        """Values that a variable can have, as far as they can be known without running."""
-        name, style = args[1], args[2]
-        if name in self.given and style in ("index", "loop"):
-            return
-        if style in ("index", "string", "world", "universe"):
-            self.values[name] = tuple(args[3:])
-        elif style == "loop" and all(word.isdigit() for word in args[3:5]):
-            first, last = (1, int(args[3])) if len(args) < 5 or not args[4].isdigit() else (int(args[3]), int(args[4]))
-            self.values[name] = tuple(str(value) for value in range(first, min(last, first + COMBINATIONS) + 1))
-        else:
-            self.values.pop(name, None)
 
     def _take(self, word: str, command: str) -> bool:
         """Take along what the word names; False when it names no file."""
@@ -144,16 +124,13 @@ class _Search:
 
     def _meant(self, word: str) -> list[str]:
         """The paths that a word can stand for."""
-        names = [a or b for a, b in _REFERENCE.findall(word)]
-        if not names and "$(" not in word:
-            return [os.path.normpath(word)] if word else []
-        if "$(" in word or any(name not in self.values or "$" in "".join(self.values[name]) for name in names):
-            pattern = re.sub(r"\$\(.*?\)|\$\{\w+\}|\$\w", "*", glob.escape(word).replace("[$]", "$"))
-            if not re.search(r"[A-Za-z]{2}", pattern):
-                return []  # too little left to search by
-            return [os.path.relpath(path, self.folder) for path in sorted(self.folder.glob(pattern))[:COMBINATIONS]]
-        choices = itertools.islice(itertools.product(*(self.values[name] for name in names)), COMBINATIONS)
-        return [os.path.normpath(_filled(word, values)) for values in choices]
+        meant = self.values.meanings(word)
+        if meant is not None:
+            return [os.path.normpath(text) for text in meant if text]
+        searched = pattern(word)
+        if not re.search(r"[A-Za-z]{2}", searched):
+            return []  # too little left to search by
+        return [os.path.relpath(path, self.folder) for path in sorted(self.folder.glob(searched))[:COMBINATIONS]]
 
     def _must_exist(self, word: str, where: str) -> None:
         meant = self._meant(word)
@@ -177,7 +154,7 @@ class _Search:
             if re.search(r"\bvariable\s+\S*\$", text):
                 return  # names are made up at run time
             for number, line in logical_lines(text):
-                for variable in re.findall(r"\$\{(\w+)\}", without_comment(line)):
+                for variable in variables_in(without_comment(line)):
                     used.setdefault(variable, f"{name}:{number}: {line.strip()}")
         for variable, where in used.items():
             if variable not in defined:
@@ -193,11 +170,6 @@ def depth_of(names: Iterable[str]) -> int:
     return max((name.split("/").count("..") for name in names), default=0)
 
 
-def _filled(word: str, values: tuple[str, ...]) -> str:
-    left = iter(values)
-    return _REFERENCE.sub(lambda _: next(left), word)
-
-
 def _potential(name: str) -> Path | None:
     """A file that LAMMPS would find by way of its environment (page `pair_coeff`)."""
     for folder in os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep):
@@ -209,7 +181,8 @@ def _potential(name: str) -> Path | None:
 
 def _is_written(args: list[str], at: int) -> bool:
     """Whether the word names an output: an old file of that name is no input, however large it is."""
-    return (args[0] == "dump" and at == WRITES["dump"]) or (
+    row = COMMANDS.get(args[0])
+    return (row is not None and at == row.writes) or (
         args[0] in ("fix", "print") and at > 1 and args[at - 1] in ("file", "append")
     )
 

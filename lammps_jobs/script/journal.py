@@ -1,7 +1,10 @@
-"""The commands that still define the present state of LAMMPS, in the order they were given.
+"""The journal: the commands that still define the present state of LAMMPS, in the order they were given.
 
-A restart file holds atoms, box and part of the force field. Everything else is brought back by
-issuing these commands again around `read_restart`, with variables as they were substituted then.
+A restart file holds atoms, box and part of the force field. Everything else a new process gets by issuing commands
+again, some before `read_restart` and the rest after it. The engine records here every command that LAMMPS has
+accepted, with its variables as they were substituted then; a command that replaces or removes an earlier one
+(`unfix`, a second `timestep`, `clear`) takes it out, so that what is left is what has to be issued again. Which
+command does what is in `commands`; what the journal says of a resume is in `fidelity`.
 """
 
 from __future__ import annotations
@@ -9,16 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from lammps_jobs.record.documents import GRADES, Grade
-from lammps_jobs.script.commands import BEFORE_BOX, COMMANDS, JOINABLE_DUMPS, RANDOM_PAIRS
-from lammps_jobs.script.fixes import DERIVING_FIXES, REFERRING_FIXES, UNTESTED, of_fix
-
-LISTS = ("index", "loop", "world", "universe", "uloop", "file", "atomfile")
-"""Variable styles that LAMMPS leaves as they are when the variable exists already (page `variable`)."""
-
-AVERAGES = ("ave/time", "ave/chunk", "ave/histo", "ave/histo/weight", "ave/grid", "ave/atom")
+from lammps_jobs.script import commands, fixes, styles
+from lammps_jobs.script.commands import COMMANDS, Effect
 
 
 @dataclass
@@ -44,6 +41,8 @@ class Sort:
 
 @dataclass
 class Journal:
+    """What has to be issued again. `record` and the methods beside it take note, the others ask."""
+
     entries: list[Entry] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     balanced: bool = False
@@ -53,27 +52,32 @@ class Journal:
     # -- recording -------------------------------------------------------------------------------
 
     def record(self, words: list[str], text: str) -> None:
-        """Take note of a command that LAMMPS has just accepted."""
+        """Take note of a command that LAMMPS has just accepted: its words, and its text for issuing it again."""
         command = words[0]
         row = COMMANDS.get(command)
         if row is None:
             self.unknown.append(command)
             self._append(Entry(command, text, text, words))
-        elif command == "balance":
-            self.balanced = True
-        elif command == "atom_modify":
-            self._atom_modify(words)
-        elif row.effect == "OBJECT":
-            getattr(self, f"_{command}")(words, text)
-        elif row.effect == "STYLE":
-            self._style(words, text)
-        elif row.effect in ("KEEP", "COEFF"):
-            past = self._temperatures_of_pressure() if command == "thermo_style" else []
-            self._remove(lambda entry: entry.command in row.clears)
-            self.entries += past
-            key = text if row.cumulative else command
-            self._remove(lambda entry: entry.command == command and entry.key == key)
-            self._append(Entry(command, key, text, words))
+            return
+        match row.effect:
+            case Effect.TRACKED:
+                _RULES[command](self, words, text)
+            case Effect.STYLE:
+                self._style(words, text)
+            case Effect.KEPT:
+                self._setting(row, words, text)
+            case Effect.DONE | Effect.FLOW | Effect.RUN | Effect.WHOLE | Effect.REFUSED:
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _setting(self, row: commands.Command, words: list[str], text: str) -> None:
+        past = self._temperatures_of_pressure() if row.name == "thermo_style" else []
+        self._remove(lambda entry: entry.command in row.clears)
+        self.entries += past
+        key = text if commands.Trait.CUMULATIVE in row.traits else row.name
+        self._remove(lambda entry: entry.command == row.name and entry.key == key)
+        self._append(Entry(row.name, key, text, words))
 
     def _temperatures_of_pressure(self) -> list[Entry]:
         """A new thermo style forgets `thermo_modify temp`, the compute thermo_press does not (source of Thermo)."""
@@ -95,7 +99,10 @@ class Journal:
                 return
         self._append(entry)
 
-    def _atom_modify(self, words: list[str]) -> None:
+    def _balance(self, words: list[str], text: str) -> None:
+        self.balanced = True
+
+    def _atom_modify(self, words: list[str], text: str) -> None:
         if "sort" in words[:-2]:
             at = words.index("sort")
             self.sort = Sort(int(words[at + 1]), words[at + 2])
@@ -105,7 +112,7 @@ class Journal:
 
     def _clear(self, words: list[str], text: str) -> None:
         self.balanced, self.sort = False, Sort()
-        self.entries = [e for e in self.entries if e.command in ("variable", "log", "echo")]
+        self._remove(lambda e: commands.Trait.SURVIVES_CLEAR not in commands.traits_of(e.command))
 
     def _style(self, words: list[str], text: str) -> None:
         kind = words[0].removesuffix("_style")
@@ -127,10 +134,8 @@ class Journal:
             self._remove(lambda e: e.command in ("fix", "fix_modify") and e.words[1] == words[1])
             self._append(entry)
 
-    def _object(self, words: list[str], text: str) -> None:
+    def _modification(self, words: list[str], text: str) -> None:
         self._append(Entry(words[0], text, text, words))
-
-    _fix_modify = _compute_modify = _dump_modify = _object
 
     def _gone(self, kind: str, name: str) -> None:
         self._remove(lambda e: e.command in (kind, f"{kind}_modify") and e.words[1] == name)
@@ -157,7 +162,7 @@ class Journal:
         self._replace(Entry("molecule", words[1], text, words))
 
     def _region(self, words: list[str], text: str) -> None:
-        """A region may be deleted and made anew under a fix that names it: it keeps its place before that fix."""
+        """A region may be deleted and made again under a fix that names it: it keeps its place before that fix."""
         old = [e for e in self.entries if e.command == "region" and e.key == words[1]]
         self._remove(lambda e: any(e is gone for gone in old[1:]))
         if words[2:3] != ["delete"]:
@@ -181,7 +186,7 @@ class Journal:
         exists = any(e.command == "variable" and e.key == name for e in self.entries)
         if style == "delete":
             self._remove(lambda e: e.command == "variable" and e.key == name)
-        elif not (exists and style in LISTS):
+        elif not (exists and styles.Trait.LIST in styles.traits_of("variable", style)):
             self._replace(Entry("variable", name, text, words))
 
     def next(self, names: list[str], exhausted: set[str]) -> None:
@@ -199,15 +204,21 @@ class Journal:
     # -- asking ----------------------------------------------------------------------------------
 
     def of(self, command: str) -> list[Entry]:
+        """The entries of one command."""
         return [entry for entry in self.entries if entry.command == command]
+
+    def fixes_with(self, trait: fixes.Trait) -> list[Entry]:
+        """The fixes whose style has that trait."""
+        return [entry for entry in self.of("fix") if trait in fixes.traits_of(entry.words[3])]
 
     def before_box(self) -> list[Entry]:
         """What must be known before the restart file is read. Styles of force fields come after, wherever
         the script had them: what a style allows depends on the atom style, which the file brings."""
-        return [entry for entry in self.entries if entry.command in BEFORE_BOX]
+        return [entry for entry in self.entries if _is_before_box(entry)]
 
     def after_box(self) -> list[Entry]:
-        return [entry for entry in self.entries if entry.command not in BEFORE_BOX]
+        """What is issued again after the restart file is read."""
+        return [entry for entry in self.entries if not _is_before_box(entry)]
 
     def new_dumps(self) -> list[Entry]:
         """Dumps, and what modifies them, whose first frame is still to come, at the stage ahead."""
@@ -216,8 +227,8 @@ class Journal:
 
     def new_averages(self) -> frozenset[str]:
         """Files of averaging fixes that have not run yet: what they write at a first set-up, they write once only."""
-        fixes = [e.words for e in self.of("fix") if not e.used and e.words[3] in AVERAGES and "file" in e.words[:-1]]
-        return frozenset(os.path.normpath(words[words.index("file") + 1]) for words in fixes)
+        new = [e.words for e in self.fixes_with(fixes.Trait.AVERAGES) if not e.used and "file" in e.words[:-1]]
+        return frozenset(os.path.normpath(words[words.index("file") + 1]) for words in new)
 
     def thermo_every(self) -> int | None:
         """Stride of the thermo output in timesteps; 0 when there is none, None when a variable rules it."""
@@ -226,33 +237,9 @@ class Journal:
             return 0
         return int(entries[-1].words[1]) if entries[-1].words[1].isdigit() else None
 
-    def thermo_reads_fixes(self) -> bool:
-        """Whether a thermo row can be had at some steps only, because it holds what a fix computes."""
-        texts = [entry.text for entry in self.entries if entry.command in ("thermo_style", "variable")]
-        return self.thermo_every() is None or any("f_" in text for text in texts)
-
-    def sets_up_alike(self) -> bool:
-        """Whether a new set-up at a rebuild leaves the run as it was, to the last bit."""
-        return not any(_plain(entry.words[3]).startswith(DERIVING_FIXES) for entry in self.of("fix"))
-
-    def is_half_made(self) -> bool:
-        """Whether a fix would write to a restart file what it finds at the set-up of the stage to come only: its
-        reference, or a region that was made anew under it (until then it holds on to the one that is gone)."""
-        fixes = self.of("fix")
-        regions = {entry.words[1] for entry in self.of("region") if not entry.used}
-        remade = any(entry.used and regions & set(entry.words[4:]) for entry in fixes)
-        return remade or any(_plain(entry.words[3]) in REFERRING_FIXES and not entry.used for entry in fixes)
-
-    def thermo_moves_bias(self) -> bool:
-        """Whether a fix thermostats by the bias that a compute found when it was last asked, be it by the thermo
-        output: a row more or less then changes the run, in bare LAMMPS too (fix_modify temp; compute temp/cs)."""
-        plain = {"thermo_temp", *(e.words[1] for e in self.of("compute") if _plain(e.words[3]) == "temp")}
-        modified = [entry.words for entry in self.of("fix_modify") if "temp" in entry.words[2:-1]]
-        return any(words[words.index("temp", 2) + 1] not in plain for words in modified)
-
     def pours(self) -> list[str]:
-        """IDs of fixes that pour so many particles in all, and keep their count to themselves."""
-        return [entry.words[1] for entry in self.of("fix") if _plain(entry.words[3]) == "pour"]
+        """IDs of fixes that insert so many particles in all, and keep their count to themselves."""
+        return [entry.words[1] for entry in self.fixes_with(fixes.Trait.COUNTS)]
 
     def has_poured(self, counts: dict[str, int]) -> None:
         """What each fix pour has put in (molecules or atoms) need not be poured again: page `fix_pour`, argument N."""
@@ -264,82 +251,58 @@ class Journal:
     def windows(self) -> list[tuple[str, int, int, int]]:
         """Averaging fixes as (ID, Nevery, Nrepeat, Nfreq), all in timesteps but Nrepeat."""
         found = []
-        for entry in self.of("fix"):
-            if entry.words[3] in AVERAGES:
-                numbers = [int(float(word)) for word in entry.words[4:7]]
-                found.append((entry.words[1], numbers[0], numbers[1], numbers[2]))
+        for entry in self.fixes_with(fixes.Trait.AVERAGES):
+            every, repeat, freq = (int(float(word)) for word in entry.words[4:7])
+            found.append((entry.words[1], every, repeat, freq))
         return found
 
     @property
     def is_balanced(self) -> bool:
         """Whether the box may be divided among the ranks in another way than a new process would."""
-        return self.balanced or any(entry.words[3] == "balance" for entry in self.of("fix"))
+        return self.balanced or bool(self.fixes_with(fixes.Trait.BALANCES))
 
     def writes_at_setup(self) -> bool:
         """Whether a set-up may write again what a stage has written: then it must be done once before it counts."""
-        writers = ("ave/", "print", "reaxff/", "reax/c/")
-        used = [entry for entry in self.entries if entry.used]
-        return any(e.command == "dump" or (e.command == "fix" and _plain(e.words[3]).startswith(writers)) for e in used)
+        writers = [*self.of("dump"), *self.fixes_with(fixes.Trait.WRITES_AT_SETUP)]
+        return any(entry.used for entry in writers)
 
     def rewritten(self) -> frozenset[str]:
         """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""
-        fixes = [entry.words for entry in self.of("fix") if "overwrite" in entry.words and "file" in entry.words[:-1]]
-        return frozenset(words[words.index("file") + 1] for words in fixes)
-
-    def fidelity(self) -> tuple[Grade, list[str]]:
-        """How true a resume can be, and why it is not better, in words that name the command."""
-        grades: list[Grade] = ["exact"]
-        reasons = []
-        for entry in self.of("fix"):
-            known = of_fix(_plain(entry.words[3]), entry.words)
-            if known.grade != "exact" and (entry.used or known is UNTESTED):
-                grades.append(known.grade)
-                reasons.append(f"fix {entry.words[1]} ({entry.words[3]}): {known.why}")
-        for entry in self.of("compute"):
-            if entry.words[3] == "chunk/atom" and "units reduced" in " ".join(entry.words):
-                grades.append("faithful")
-                reasons.append(f"compute {entry.words[1]} (chunk/atom): units reduced rounds positions at every use")
-        for entry in self.of("pair_style"):
-            if any(_plain(word).startswith(RANDOM_PAIRS) for word in entry.words[1:]):
-                grades.append("statistical")
-                reasons.append(f"pair_style {entry.words[1]}: its forces are not exactly restartable")
-        for name in sorted(set(self.unknown)):
-            grades.append("statistical")
-            reasons.append(f"command {name}: unknown to lammps-jobs")
-        return max(grades, key=GRADES.index), reasons
-
-    def uncuttable_because(self) -> list[str]:
-        """Outputs or styles that forbid a cut in the middle of a run, in words."""
-        reasons = []
-        for entry in self.of("dump"):
-            style = _plain(entry.words[3]).removesuffix("/gz").removesuffix("/zstd")
-            if style not in JOINABLE_DUMPS and "*" not in entry.words[5]:
-                reasons.append(f"dump {entry.words[1]} ({entry.words[3]}) cannot be joined from pieces")
-            if entry.words[5].endswith((".gz", ".zst", ".bz2", ".xz")) and "*" not in entry.words[5]:
-                reasons.append(f"dump {entry.words[1]} writes one compressed file; write one a frame (*) instead")
-        for entry in self.of("fix"):
-            if _plain(entry.words[3]) in ("nvt/uef", "npt/uef"):
-                reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) reduces its box anew whenever a run begins")
-        for entry in self.of("dump_modify"):
-            if "maxfiles" in entry.words:
-                reasons.append(
-                    f"dump_modify {entry.words[1]} maxfiles removes old files, which a new process cannot know"
-                )
-        return reasons
+        latest = [entry.words for entry in self.of("fix") if "overwrite" in entry.words and "file" in entry.words[:-1]]
+        return frozenset(words[words.index("file") + 1] for words in latest)
 
     def to_json(self) -> dict[str, Any]:
+        """The journal as `protocol.engine_state.JournalState` has it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Journal:
+        """The journal that `to_json` gave."""
         return cls(
             [Entry(**e) for e in state["entries"]], list(state["unknown"]), state["balanced"], Sort(**state["sort"])
         )
 
 
-def _plain(style: str) -> str:
-    """A style without its accelerator suffix."""
-    for suffix in ("/kk/host", "/kk/device", "/kk", "/gpu", "/omp", "/opt", "/intel"):
-        if style.endswith(suffix):
-            return style.removesuffix(suffix)
-    return style
+def _is_before_box(entry: Entry) -> bool:
+    return commands.Trait.BEFORE_BOX in commands.traits_of(entry.command)
+
+
+_RULES: dict[str, Callable[[Journal, list[str], str], None]] = {
+    "atom_modify": Journal._atom_modify,
+    "balance": Journal._balance,
+    "clear": Journal._clear,
+    "compute": Journal._compute,
+    "compute_modify": Journal._modification,
+    "dump": Journal._dump,
+    "dump_modify": Journal._modification,
+    "fix": Journal._fix,
+    "fix_modify": Journal._modification,
+    "group": Journal._group,
+    "molecule": Journal._molecule,
+    "region": Journal._region,
+    "uncompute": Journal._uncompute,
+    "undump": Journal._undump,
+    "unfix": Journal._unfix,
+    "variable": Journal._variable,
+}
+"""The rule of each command whose effect is TRACKED."""

@@ -1,100 +1,23 @@
-"""An input script as LAMMPS reads it: logical lines, words, and where we are in the flow.
+"""LAMMPS's language: logical lines, words, quotes, `$` expressions, and the `if` and `run` commands.
 
-Only flow control is understood here; values and conditions are LAMMPS's own (see engine.py). The
-reading rules follow the manual's pages "Parsing rules for input scripts", `jump`, `label`, `if`.
+The values of expressions and conditions are LAMMPS's own. The rules follow the manual's pages "Parsing rules for
+input scripts", `if` and `run`, and are checked against LAMMPS itself (tests/script/test_flow.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 
 class ScriptFault(Exception):
     """The script cannot be followed: a file or a label is missing, a quote is not closed."""
 
-
-@dataclass
-class Frame:
-    """A list of commands being worked through: a file, or the chosen branch of an `if`."""
-
-    file: str
-    lines: list[tuple[int, str]]
-    next: int = 0
-    is_file: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        kept = [] if self.is_file else self.lines
-        return {"file": self.file, "lines": kept, "next": self.next, "is_file": self.is_file}
-
-
-@dataclass
-class Position:
-    """Where in the script the run is. Serialisable, so a resumed attempt goes on from here."""
-
-    folder: Path
-    frames: list[Frame] = field(default_factory=list)
-    seeking: str = ""
-    """The label that a `jump` looks for; commands are passed over until it comes."""
-    skip_next_jump: bool = False
-
-    def open(self, file: str) -> None:
-        self.frames.append(Frame(file, self._read(file)))
-
-    def _read(self, file: str) -> list[tuple[int, str]]:
-        try:
-            text = (self.folder / file).read_text(errors="surrogateescape")
-        except OSError as error:
-            raise ScriptFault(f"Cannot open input script {file}: {error.strerror}") from None
-        return logical_lines(text)
-
-    def advance(self) -> tuple[str, int, str] | None:
-        """The next line as (file, line number, text); None at the end of the script."""
-        while self.frames:
-            frame = self.frames[-1]
-            if frame.next < len(frame.lines):
-                number, text = frame.lines[frame.next]
-                frame.next += 1
-                return frame.file, number, text
-            if frame.is_file and self.seeking:
-                raise ScriptFault(f"Label wasn't found in input script: {self.seeking}")
-            self.frames.pop()
-        return None
-
-    def branch(self, file: str, number: int, commands: list[str]) -> None:
-        self.frames.append(Frame(file, [(number, c) for c in commands], is_file=False))
-
-    def jump(self, file: str, label: str = "") -> None:
-        """Go to `label` (or the top) of `file`; the branch that holds the jump is still worked off."""
-        if self.skip_next_jump:
-            self.skip_next_jump = False
-            return
-        frame = next(f for f in reversed(self.frames) if f.is_file)
-        if file != "SELF":
-            frame.lines, frame.file = self._read(file), file
-        frame.next = 0
-        self.seeking = label
-
-    def to_json(self, *, back: bool = False) -> dict[str, Any]:
-        """With `back`, the position before the line that `advance` gave last."""
-        frames = [frame.to_json() for frame in self.frames]
-        if back:
-            frames[-1]["next"] -= 1
-        return {
-            "frames": frames,
-            "seeking": self.seeking,
-            "skip_next_jump": self.skip_next_jump,
-        }
-
-    @classmethod
-    def from_json(cls, folder: Path, state: dict[str, Any]) -> Position:
-        position = cls(folder, seeking=state["seeking"], skip_next_jump=state["skip_next_jump"])
-        for raw in state["frames"]:
-            lines = position._read(raw["file"]) if raw["is_file"] else [(n, t) for n, t in raw["lines"]]
-            position.frames.append(Frame(raw["file"], lines, raw["next"], raw["is_file"]))
-        return position
+    def __init__(self, what: str, line: int = 0) -> None:
+        """`line`: the number of the script's line, 0 when whoever catches it knows."""
+        super().__init__(what)
+        self.line = line
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
@@ -117,6 +40,20 @@ def logical_lines(text: str) -> list[tuple[int, str]]:
             found.append((number, stripped))
             pending, triples = "", 0
     return found
+
+
+def commands_of(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """The commands in a script's text as (line number, line, words), not substituted.
+
+    Raises ScriptFault, with its line, for a quote that is not closed.
+    """
+    for number, line in logical_lines(text):
+        try:
+            found = words(without_comment(line))
+        except ScriptFault as fault:
+            raise ScriptFault(str(fault), number) from None
+        if found:
+            yield number, line, found
 
 
 def without_comment(line: str) -> str:
@@ -171,6 +108,46 @@ def substitute(line: str, expand: Callable[[str], str], tell: Callable[[str], No
         else:
             done, at = done + char, at + 1
     return done
+
+
+def pieces(text: str) -> list[str]:
+    """The text cut at its `$` expressions, quotes or not: text and expression take turns, text is first and last."""
+    found, start, at = [], 0, 0
+    while (at := text.find("$", at)) >= 0:
+        try:
+            stop = _expression_end(text, at)
+        except ScriptFault:
+            break
+        if text.startswith("$(", at) or variable_of(text[at:stop]):
+            found += [text[start:at], text[at:stop]]
+            start = stop
+        at = stop
+    return [*found, text[start:]]
+
+
+def variable_of(expression: str) -> str:
+    """The variable that `$x` or `${x}` names; empty for a formula `$(...)`."""
+    name = expression[2:-1] if expression.startswith("${") else expression[1:]
+    return name if re.fullmatch(r"\w+", name) else ""
+
+
+def variables_in(text: str) -> list[str]:
+    """The variables that the text names as `${x}`, also inside formulas."""
+    found = []
+    for expression in pieces(text)[1::2]:
+        if expression.startswith("$("):
+            found += variables_in(expression[2:-1])
+        elif expression.startswith("${"):
+            found.append(variable_of(expression))
+    return found
+
+
+def plain_style(style: str) -> str:
+    """A style without its accelerator suffix."""
+    for suffix in ("/kk/host", "/kk/device", "/kk", "/gpu", "/omp", "/opt", "/intel"):
+        if style.endswith(suffix):
+            return style.removesuffix(suffix)
+    return style
 
 
 def _expression_end(line: str, at: int) -> int:
@@ -246,6 +223,21 @@ def branches_of(args: list[str]) -> Branches:
     if not all(commands):
         raise ScriptFault("Illegal if command: a branch has no commands")
     return Branches(tuple(conditions), tuple(tuple(c) for c in commands))
+
+
+def commands_in_branches(args: list[str]) -> list[list[str]]:
+    """The words of every command that the command `args` may issue as an `if`, also by another `if` in it."""
+    if args[:1] != ["if"]:
+        return []
+    found = []
+    try:
+        for commands in branches_of(args[1:]).commands:
+            for line in commands:
+                inner = words(without_comment(line))
+                found += [inner, *commands_in_branches(inner)]
+    except ScriptFault:
+        pass  # LAMMPS will say what is wrong, if it comes there
+    return [inner for inner in found if inner]
 
 
 @dataclass

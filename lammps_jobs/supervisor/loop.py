@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -21,7 +21,7 @@ from lammps_jobs.errors import Damaged, InternalError, LammpsJobsError
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
 from lammps_jobs.record.documents import FULL_LOG, Attempt, AttemptEnd, CutPlan, Decision, Lineage, now
 from lammps_jobs.record.run_record import RunRecord
-from lammps_jobs.script.accelerators import atoms_of, switches
+from lammps_jobs.script.accelerators import survey, switches
 from lammps_jobs.script.inputs import depth_of
 from lammps_jobs.supervisor import actions, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
@@ -214,11 +214,9 @@ class Supervisor:
         )
 
     def _switches(self) -> list[str]:
-        script = (self._folder / self.spec.script).read_text(errors="replace")
-        return switches(
-            self.environment.gpu, self.environment.gpus, self._ranks, script,
-            atoms=atoms_of(script, self._folder), chosen=self.spec.resources.accelerator,
-        )  # fmt: skip
+        found = survey(self._folder, self.spec.script, self.spec.variables)
+        chosen = self.spec.resources.accelerator
+        return switches(self.environment.gpu, self.environment.gpus, self._ranks, found, chosen=chosen)
 
     def _cuts_after(self, past: tuple[int, int]) -> CutPlan:
         """The rehearsal's cuts that lie ahead and were not taken before (a run that fell back passes them again)."""
@@ -303,16 +301,12 @@ class Supervisor:
     def _on_signal(self, number: int, frame: object) -> None:
         self._inbox.put(stimuli.StopAsked(time.monotonic(), signal.Signals(number).name, self._grace_s))
 
-    @contextlib.contextmanager
-    def _watching_notices(self) -> Iterator[None]:
+    def _watching_notices(self) -> contextlib.AbstractContextManager[object]:
         """Listen to the EC2 metadata service, where there is one."""
         here = self.environment
-        notice = SpotNotice(here.metadata, self._on_word, here.notice_every_s) if here.metadata else None
-        try:
-            yield
-        finally:
-            if notice:
-                notice.close()
+        if not here.metadata:
+            return contextlib.nullcontext()
+        return SpotNotice(here.metadata, self._on_word, here.notice_every_s)
 
     def _on_word(self, word: Word) -> None:
         at = time.monotonic()

@@ -92,9 +92,9 @@ def suspect(state: AttemptState, place: Place, error: LammpsJobsError, at: float
     if again or any((d.stage, d.checkpoint) == _accused(cut) for d in state.on_probation):
         return blame_the_cut(state, place, error, at)
     text = f"LAMMPS failed soon after checkpoint {cut.seq}, and is started again from the newest one: {error.what}"
-    told = append(state, "warning", text, stage=place.stage, step=place.step)
+    event = append(state, "warning", text, stage=place.stage, step=place.step)
     state, start = start_try(replace(state, suspicion=place), at)
-    return state, (told, *start)
+    return state, (event, *start)
 
 
 def _accused(cut: Checkpoint) -> tuple[int, int | None]:
@@ -115,11 +115,11 @@ def blame_the_cut(state: AttemptState, place: Place, error: LammpsJobsError, at:
         why = f"Stage {cut.stage} is run again from its beginning without cuts; after a cut: {error.what}"
         decision = decide(state, "no checkpoints", Place(cut.stage, place.step), why)
         barred = replace(state.barred, stages=state.barred.stages | {cut.stage})
-    told = append(state, "unusable", why, stage=None if cut.stage_boundary else cut.stage,
+    event = append(state, "unusable", why, stage=None if cut.stage_boundary else cut.stage,
                   from_checkpoint=cut.seq if cut.stage_boundary else None)  # fmt: skip
     tried = tuple(d for d in state.on_probation if (d.stage, d.checkpoint) != _accused(cut))
     state, start = start_try(replace(state, barred=barred, suspicion=None, on_probation=tried), at)
-    return state, (actions.Decide(decision), told, *start)
+    return state, (actions.Decide(decision), event, *start)
 
 
 def decide(state: AttemptState, kind: Any, place: Place, why: str, checkpoint: int | None = None) -> Decision:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lammps_jobs.script.accelerators import atoms_of, pair_styles, switches
+from lammps_jobs.script.accelerators import Survey, survey, switches
 
-LJ, REAX, HYBRID = "pair_style lj/cut 2.5", "  pair_style reaxff NULL # C H O", "pair_style hybrid/overlay eam snap"
+LJ, REAX, HYBRID = Survey(("lj/cut",), None), Survey(("reaxff",), None), Survey(("eam", "snap"), None)
 KOKKOS_FULL = ["-k", "on", "g", "1", "-sf", "kk", "-pk", "kokkos", "neigh", "full", "newton", "off"]
 KOKKOS_HALF = [*KOKKOS_FULL[:-4], "neigh", "half", "newton", "on"]
 GPU = ["-sf", "gpu", "-pk", "gpu", "1"]
@@ -33,12 +33,12 @@ def test_user_has_the_last_word():
     assert switches("Ampere80", 1, 1, LJ, chosen="none") == []
     assert switches("Ampere80", 1, 1, LJ, chosen="gpu") == GPU
     assert switches("Turing75", 1, 1, LJ, chosen="kokkos") == KOKKOS_FULL
-    assert switches("Ampere80", 1, 1, LJ, atoms=100, chosen="kokkos") == KOKKOS_FULL
+    assert switches("Ampere80", 1, 1, Survey(("lj/cut",), 100), chosen="kokkos") == KOKKOS_FULL
 
 
 def test_small_systems_stay_on_the_cores_of_their_machine():
-    assert switches("Ampere80", 1, 1, LJ, atoms=1999) == []
-    assert switches("Ampere80", 1, 1, LJ, atoms=2000) == KOKKOS_FULL
+    assert switches("Ampere80", 1, 1, Survey((), 1999)) == []
+    assert switches("Ampere80", 1, 1, Survey((), 2000)) == KOKKOS_FULL
 
 
 def test_no_more_gpus_than_ranks():
@@ -46,22 +46,80 @@ def test_no_more_gpus_than_ranks():
     assert switches("Ampere80", 2, 8, LJ)[3] == "2"
 
 
-def test_pair_styles_of_a_script():
-    assert pair_styles(f"{LJ}\n#pair_style snap\n{REAX}\n{HYBRID}") == ["lj/cut", "reaxff", "eam", "snap"]
+FILES = {
+    "reax.inc": "# the force field\npair_style reaxff NULL\n",
+    "loop.inc": "jump in.test\ninclude loop.inc\n",
+    "melt.data": "LAMMPS data file\n\n1200 atoms\n2 atom types\n",
+    "empty.data": "",
+}
+
+
+@pytest.fixture
+def surveyed(tmp_path):
+    """The survey of a script beside FILES."""
+
+    def look(text: str, **variables: str) -> Survey:
+        for name, content in FILES.items():
+            (tmp_path / name).write_text(content)
+        (tmp_path / "in.test").write_text(text)
+        return survey(tmp_path, "in.test", {name: (value,) for name, value in variables.items()})
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("script", "styles"),
+    [
+        ("pair_style lj/cut 2.5\n#pair_style snap\n", ("lj/cut",)),
+        ("  pair_style reaxff NULL # C H O\n", ("reaxff",)),
+        ("pair_style &\n  reaxff NULL\n", ("reaxff",)),
+        ("variable style string reaxff\npair_style ${style} NULL\n", ("reaxff",)),
+        ("variable s index 'hybrid/overlay eam snap'\npair_style $s\n", ("eam", "snap")),
+        ("include reax.inc\n", ("reaxff",)),
+        ("variable what index reax lj\ninclude ${what}.inc\n", ("reaxff",)),
+        ("jump reax.inc\n", ("reaxff",)),
+        ("include loop.inc\npair_style sw\n", ("sw",)),
+        ('if "${x} == 1" then "include reax.inc" else "pair_style lj/cut 2.5"\n', ("reaxff", "lj/cut")),
+        ("if \"1 == 1\" then \"if '1 == 1' then 'pair_style snap'\"\n", ("snap",)),
+        ('variable s string eam\nif "$x" then "variable s string snap"\npair_style $s\n', ("eam", "snap")),
+        ("variable s getenv STYLE\npair_style $s\n", ()),
+        ("pair_style hybrid/scaled v_f tersoff 0.5 sw\n", ("v_f", "tersoff", "sw")),
+        ("print 'not closed\npair_style reaxff NULL\n", ()),
+        ("include gone.inc\npair_style sw\n", ("sw",)),
+    ],
+)
+def test_pair_styles_are_found_by_reading_the_script(surveyed, script, styles):
+    assert surveyed(script).pair_styles == styles
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["pair_style &\n  reaxff NULL\n", "variable s string reaxff\npair_style ${s} NULL\n", "include reax.inc\n"],
+)
+def test_reaxff_goes_to_kokkos_wherever_the_script_says_it(surveyed, script):
+    assert switches("Turing75", 1, 1, surveyed(script)) == KOKKOS_HALF
+
+
+def test_callers_variable_names_the_pair_style(surveyed):
+    script = "variable s index lj/cut\npair_style ${s} 2.5\n"
+    assert surveyed(script, s="reaxff").pair_styles == ("reaxff",)
+    assert surveyed(script).pair_styles == ("lj/cut",)
 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("read_data melt.data", 1200),
-        ("read_data melt.data\nreplicate 2 2 3", 14_400),
-        ("create_atoms 1 box", None),
-        ("read_data ${file}", None),
-        ("read_data gone.data", None),
-        ("read_data empty.data", None),
+        ("read_data melt.data\n", 1200),
+        ("read_data melt.data extra/atom/types 1\nreplicate 2 2 3\n", 14_400),
+        ("variable n index 2\nread_data &\n melt.data\nreplicate $n $n 3 bbox\n", 14_400),
+        ("variable n equal 2\nread_data melt.data\nreplicate $n $n 3\n", None),
+        ("variable f index melt\nread_data ${f}.data\n", 1200),
+        ("variable f index melt empty\nread_data ${f}.data\n", None),
+        ("create_atoms 1 box\n", None),
+        ("read_data ${file}\nread_data melt.data\n", None),
+        ("read_data gone.data\n", None),
+        ("read_data empty.data\n", None),
     ],
 )
-def test_atoms_are_read_from_the_data_files_header(tmp_path, script, expected):
-    (tmp_path / "melt.data").write_text("LAMMPS data file\n\n1200 atoms\n2 atom types\n")
-    (tmp_path / "empty.data").write_text("")
-    assert atoms_of(script, tmp_path) == expected
+def test_atoms_are_read_from_the_data_files_header(surveyed, script, expected):
+    assert surveyed(script).atoms == expected
