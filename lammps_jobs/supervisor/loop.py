@@ -101,9 +101,14 @@ class Supervisor:
         happened: deque[Stimulus] = deque()
         while True:
             for action in todo:
-                code = self._carry_out(action, state, happened)
-                if code is not None:
-                    return code
+                if isinstance(action, actions.End):
+                    self._stop_engine(gently=action.gently)
+                    return self._end(action, state)
+                try:
+                    happened.extend(self._do(action, state))
+                except LammpsJobsError as error:  # what was to follow relied on it
+                    happened.appendleft(stimuli.ActionFailed(time.monotonic(), error))
+                    break
             stimulus = happened.popleft() if happened else self._next()
             state, todo = transitions.step(state, stimulus)
 
@@ -120,18 +125,8 @@ class Supervisor:
             return self._gone(self._engine, self._try)
         return stimuli.Tick(time.monotonic())
 
-    def _carry_out(self, action: actions.Action, state: AttemptState, happened: deque[Stimulus]) -> int | None:
-        """Do it; what comes of it at once goes to `happened`. Returns the exit code when the attempt has ended."""
-        try:
-            if isinstance(action, actions.End):
-                self._stop_engine(gently=action.gently)
-                return self._end(action, state)
-            happened.extend(self._do(action, state))
-        except LammpsJobsError as error:
-            happened.append(stimuli.ActionFailed(time.monotonic(), error))
-        return None
-
     def _do(self, action: actions.Action, state: AttemptState) -> list[Stimulus]:
+        """Carry an action out; returns what comes of it at once. Raises LammpsJobsError."""
         match action:
             case actions.StartTry():
                 return [self._start(action)]

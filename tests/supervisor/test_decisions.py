@@ -14,7 +14,7 @@ import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Run
 from lammps_jobs.protocol.engine_state import STATE_FORMAT
-from tests.conftest import assert_same, outputs, script_of
+from tests.conftest import START, assert_same, outputs, script_of
 from tests.waiting import ended, finish, scaled, wait_for_checkpoint, wait_for_progress, wait_until
 
 STOP_AT_500 = CutPlan(cut_at=((1, 250), (1, 500)), then="stop")
@@ -125,3 +125,32 @@ def test_engines_end_when_their_supervisor_is_killed(cluster, script, ranks):
     for process in left:
         process.kill()
     assert not left
+
+
+FAILS_AT_60 = f"""{START}
+fix             integrate all nve
+variable        now equal step
+thermo          10
+fix             end all halt 1 v_now > 60 error hard
+run             1000
+"""
+CUT_AT_50 = CutPlan(cut_at=((1, 50),), then="go on")
+
+
+def test_a_script_that_really_fails_soon_after_a_cut_is_believed_without_one(cluster, script):
+    run = cluster.submit(script(FAILS_AT_60), cut_plan=CUT_AT_50)
+    state = ended(run)
+    assert (state.state, state.exit_code) == ("failed", 3), state
+    assert "halt" in state.reason
+    assert [(d.kind, d.stage) for d in run.record.decisions()] == [("no checkpoints", 1)]
+    assert sum(event.kind == "started" for event in run.events) == 3
+
+
+def test_nobody_acts_on_a_decision_that_could_not_be_written(cluster, script, tmp_path):
+    path = script(FAILS_AT_60)
+    (tmp_path / "store" / "test").mkdir(parents=True)
+    (tmp_path / "store" / "test" / "decisions").write_text("in the way")
+    run = cluster.submit(path, name="test", cut_plan=CUT_AT_50)
+    state = ended(run)
+    assert (state.state, state.exit_code) == ("failed", 7), state
+    assert sum(event.kind == "started" for event in run.events) == 2
