@@ -9,7 +9,7 @@ ENGINE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lammps-jobs/pulumi-$(PULUMI)
 S5CMD := $(dir $(ENGINE))s5cmd
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cloud-demo test preview engine bench cloud-bench s5cmd lint format lock clean
+.PHONY: help demo cloud-demo test unit coverage preview engine bench cloud-bench s5cmd lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,8 +26,17 @@ demo: $(READY) ## run the polymer, take its machine away, resume, compare, write
 cloud-demo: $(READY) ## the same on the stack, emulated here: containers, reclaimed twice (as root, with podman)
 	$(BIN)/python -W ignore -m tools.cloud_demo
 
-test: $(READY) ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(READY) ## run all tests (what draws lots: SEED=n repeats one draw)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(SEED),--seed $(SEED))
+
+unit: $(READY) ## run the tests that need no process, no network and no LAMMPS: seconds
+	$(BIN)/python -m pytest -m unit
+
+coverage: $(READY) ## run all tests and print which lines they ran, in supervisors and engines, too: ONLY="-m engine"
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m coverage run -m pytest $(ONLY) || true
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 preview: $(READY) ## print what `pulumi up` would make, without AWS: make preview STACK=dev|prod [WRITE=1]
 	$(BIN)/python -W ignore -m tools.preview $(or $(STACK),dev) $(if $(WRITE),--write)
@@ -46,7 +55,7 @@ cloud-bench: $(READY) s5cmd ## measure the stack, emulated here (about 10 minute
 s5cmd: ## build s5cmd, which transfers are measured against (needs Go)
 	@test -x $(S5CMD) || { cd benchmarks/s5cmd && CGO_ENABLED=0 go build -mod=mod -trimpath -o $(S5CMD) github.com/peak/s5cmd/v2; }
 
-lint: $(READY) ## check style and types
+lint: $(READY) ## check style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -64,4 +73,4 @@ lock: $(READY) ## pin all dependencies anew
 	$(BIN)/$(COMPILE) --extra engine --extra aws --output-file requirements/image-gpu.lock pyproject.toml
 
 clean: ## remove what make made
-	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.*

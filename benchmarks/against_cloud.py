@@ -21,18 +21,34 @@ from pathlib import Path
 import boto3
 
 import lammps_jobs
-from emulator import graph
+from emulator import ROOT, graph
 from emulator.batch import Cloud
-from emulator.containers import HINT, IMAGE, ROOT, Podman, can_run_containers
-from emulator.journeys import checkpointed, job_of, until
+from emulator.containers import HINT, IMAGE, NoContainers, Podman, can_run_containers
+from emulator.journeys import checkpointed, job_of
+from emulator.patience import until
 from emulator.stack import deployed
 from lammps_jobs import Checkpoints
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
-from tests.cloud.conftest import NoContainers
-from tests.conftest import script_of
 
 MIB = 2**20
+SCRIPT = """
+units           lj
+atom_style      atomic
+lattice         fcc 0.8442
+region          box block 0 6 0 6 0 6
+create_box      1 box
+create_atoms    1 box
+mass            1 1.0
+velocity        all create 1.44 87287 loop geom
+pair_style      lj/cut 2.5
+pair_coeff      1 1 1.0 1.0 2.5
+fix             integrate all nve
+dump            frames all custom 50 frames.lammpstrj id type x y z vx vy vz
+thermo          50
+run             2000000
+"""
+"""A small Lennard-Jones fluid that runs longer than any of these measurements."""
 COLUMNS = ("what", "lammps-jobs", "bare tool", "ratio", "goal")
 
 
@@ -75,7 +91,7 @@ def submitting(cloud: Cloud, script: Path, runs: int) -> None:
     row("submit a run", f"{ours * 1000:.0f} ms, {one:.0f} calls", f"{plain * 1000:.0f} ms, 2 calls (boto3)",
         f"{ours / plain:.1f}", "-")  # fmt: skip
     start = len(cloud.endpoint.calls)
-    took = timed(stack.states)
+    took = timed(stack.statuses)
     row(f"look at {runs + 1} runs", f"{took:.1f} s, {calls_since(cloud, start)}", "-", "-", "a Batch call per 100 runs")
 
 
@@ -128,7 +144,7 @@ def containers(podman: Podman, script: Path) -> None:
             job = job_of(cloud, run)
             checkpointed(run, 1)
             run.interrupt()
-            until(lambda job=job: job.over.is_set())  # type: ignore[misc]
+            until(job.over.is_set, f"the end of {run.name}", job.described)
             events = {event.kind: event for event in run.events}
             notice, committed = events["notice"], events["checkpoint"]
             found["SIGTERM"].append((committed.at - notice.at).total_seconds())
@@ -167,8 +183,8 @@ def main() -> int:
     row(*["---"] * len(COLUMNS))
     with tempfile.TemporaryDirectory(prefix="lammps-jobs-bench-") as folder:
         script = Path(folder) / "in.bench"
-        script.write_text(script_of("nve", 2_000_000))
-        with deployed(NoContainers()) as (cloud, environment):  # type: ignore[arg-type]
+        script.write_text(SCRIPT)
+        with deployed(NoContainers()) as (cloud, environment):
             os.environ.update(environment)
             cloud.capacity.clear()
             submitting(cloud, script, args.runs)

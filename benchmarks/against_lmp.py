@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import lammps_jobs
@@ -38,7 +39,7 @@ class Bench:
         with (folder / "melt.data").open("w") as file:
             write_melt(file, args.chains, 100, 0.85, seed=1)
 
-    def bare(self, text: str | None = None, **variables: int) -> float:
+    def bare(self, text: str | None = None, /, **variables: int) -> float:
         """Wall time of plain `lmp` on the melt, or on a script of its own, in seconds."""
         work = Path(tempfile.mkdtemp(dir=self.folder))
         shutil.copy(self.folder / "melt.data", work)
@@ -52,7 +53,7 @@ class Bench:
         subprocess.run(command, cwd=work, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         return time.monotonic() - started
 
-    def submit(self, name: str, every_s: float, script: str = "in.polymer", **variables: int) -> Run:
+    def submit(self, name: str, every_s: float, script: str = "in.polymer", /, **variables: int) -> Run:
         return self.cluster.submit(
             self.folder / script, name=name, variables=variables, checkpoints=Checkpoints(every_s=every_s, keep=1000),
             resources=Resources(ranks=self.args.ranks),
@@ -110,7 +111,7 @@ class Bench:
         for _ in range(5):
             began, step = time.time(), stopped.status.checkpoint_step or 0
             stopped.resume()
-            wait_until(lambda step=step: (stopped.progress.step if stopped.progress else 0) > step)
+            wait_until(partial(_is_past, stopped, step))
             ours.append(next(e.at for e in reversed(stopped.events) if e.kind == "resumed").timestamp() - began)
             stopped.interrupt()
             stopped.wait(60)
@@ -181,6 +182,10 @@ def wait_until(true: Callable[[], bool], meanwhile: Callable[[], None] = lambda:
         if time.monotonic() > end:
             sys.exit("The benchmark's run did not come to where it should within 15 minutes.")
         time.sleep(0.05)
+
+
+def _is_past(run: Run, step: int) -> bool:
+    return bool(run.progress and run.progress.step > step)
 
 
 def _size(run: Run) -> int:

@@ -47,7 +47,11 @@ def _fits(statement: dict[str, Any], need: Need) -> bool:
     assert not unknown, f"not known here: {unknown}"
     action = any(fnmatch.fnmatch(need.action.lower(), one.lower()) for one in _many(statement["Action"]))
     resource = any(fnmatch.fnmatchcase(need.resource, one) for one in _many(statement["Resource"]))
-    return action and resource and all(_holds(*one, need) for one in statement.get("Condition", {}).items())
+    return (
+        action
+        and resource
+        and all(_holds(operator, wanted, need) for operator, wanted in statement.get("Condition", {}).items())
+    )
 
 
 def _holds(operator: str, wanted: dict[str, Any], need: Need) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,10 +12,9 @@ from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import Stack
 
+from emulator import ROOT
 from emulator.account import Account
 from infra.config import PROJECT
-
-ROOT = Path(__file__).parent.parent
 
 
 def config_of(stack: str, **changes: Any) -> dict[str, str]:
@@ -51,7 +49,7 @@ class Graph(Mocks):
             return self.account.create(args.typ, args.inputs)
         return f"{args.typ}.{args.name}", {**args.inputs, **_supposed(args)}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # both are taken
         if self.account:
             return self.account.invoke(args.token, args.args)
         return _known(args, self.quotas)
@@ -116,10 +114,10 @@ def run(
 
     made = graph or Graph()
     pulumi.runtime.set_mocks(made, project=PROJECT, stack=stack, preview=preview)
-    set_root_resource(None)
+    set_root_resource(None)  # type: ignore[arg-type]  # that of the run before
     pulumi.runtime.set_all_config(config)
 
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> None:
         root = Stack(lambda: build(lambda: docker))
         pulumi.Output.from_input(root.outputs).apply(lambda found: setattr(made, "outputs", found))

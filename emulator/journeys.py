@@ -1,35 +1,60 @@
-"""Waiting for what happens in the cloud on loopback."""
+"""Waiting for what happens to a run in the cloud on loopback; every wait says what it waited for when it fails."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from emulator.batch import Cloud, Job
-from lammps_jobs.api.run import Run
-
-WAIT_S = 120.0
+from emulator.patience import until
+from lammps_jobs import Run
 
 
 def job_of(cloud: Cloud, run: Run, number: int = 1) -> Job:
     """The job of the run's request `number`, once its container runs."""
-    until(lambda: bool(run.record.job_id(number)))
+    until(lambda: bool(run.record.job_id(number)), f"job {number} of {run.name} to be submitted", lambda: run.status)
     job = cloud.jobs[run.record.job_id(number)]
-    until(lambda: job.machine is not None or job.over.is_set())
+    until(lambda: job.machine is not None or job.over.is_set(), f"a container for {run.name}", job.described)
     return job
 
 
-def until(true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-    end = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def reaches(run: Run, true: Callable[[], bool], what: str) -> None:
+    """Wait until something is `true` of a run, as long as the run gets on; it must not end before."""
+
+    def is_so() -> bool:
+        state = run.status
+        if true():
+            return True
+        assert not state.is_ended, f"Waited for {what}, but the run has ended: {state}"
+        return False
+
+    until(is_so, what, lambda: run.status)
 
 
-def checkpointed(run: Run, attempt: int) -> None:
-    """Wait until `attempt` has committed a checkpoint in the middle of the run."""
+def checkpointed(run: Run, attempt: int, *, stage: int | None = None, step: int = 1) -> int:
+    """Wait until `attempt` has committed a checkpoint at `step` (of `stage`) or later; the step of that checkpoint."""
+    found = 0
 
     def has() -> bool:
-        return any(e.kind == "checkpoint" and e.attempt == attempt and (e.step or 0) > 0 for e in run.events)
+        nonlocal found
+        for seq in run.record.checkpoint_seqs()[-1:]:
+            newest = run.record.checkpoint(seq)
+            if newest and newest.attempt == attempt and newest.step >= step and stage in (None, newest.stage):
+                found = newest.step
+                return True
+        return False
 
-    until(has)
+    reaches(
+        run, has, f"a checkpoint of attempt {attempt} at step {step} or later" + (f", stage {stage}" if stage else "")
+    )
+    return found
+
+
+def passed(run: Run, attempt: int, stage: int, step: int) -> int:
+    """Wait until `attempt` has passed `step` of `stage`; the step that it was seen at."""
+
+    def has() -> bool:
+        state = run.status
+        return (state.attempt, state.stage) == (attempt, stage) and state.step >= step
+
+    reaches(run, has, f"attempt {attempt} to pass step {step} of stage {stage}")
+    return run.status.step

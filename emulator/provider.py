@@ -21,7 +21,8 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 def _dict(struct: Any) -> dict[str, Any]:
-    return MessageToDict(struct)
+    made: dict[str, Any] = MessageToDict(struct)
+    return made
 
 
 def _struct(value: dict[str, Any]) -> Any:

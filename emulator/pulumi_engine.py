@@ -14,7 +14,6 @@ from pulumi import automation as auto
 
 from infra.config import PROJECT
 
-ROOT = Path(__file__).parent.parent
 HINT = "no Pulumi engine: `make engine` builds it where Go is installed"
 
 

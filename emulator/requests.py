@@ -25,7 +25,9 @@ def request(service: str, name: str, inputs: dict[str, Any], /, **renamed: str) 
     Raises ValueError for an input that the operation does not know or whose type is wrong.
     """
     shape = operation(service, name).input_shape
-    made = _shaped(shape, {renamed.get(key, key): value for key, value in inputs.items()}, f"{service} {name}")
+    made: dict[str, Any] = _shaped(
+        shape, {renamed.get(key, key): value for key, value in inputs.items()}, f"{service} {name}"
+    )
     report = ParamValidator().validate(made, shape)
     if report.has_errors():
         raise ValueError(f"{service} {name}: {report.generate_report()}")
@@ -38,7 +40,7 @@ def _plain(name: str) -> str:
 
 def _member(shape: Any, key: str) -> str | None:
     wanted = _plain(key)
-    found = {_plain(name): name for name in shape.members}
+    found: dict[str, str] = {_plain(name): name for name in shape.members}
     for form in (wanted, wanted + "s", wanted.removesuffix("s"), wanted.removesuffix("es"), wanted + "list",
                  wanted.removesuffix("lists") + "list", wanted.removesuffix("lists") + "s"):  # fmt: skip
         if form in found:

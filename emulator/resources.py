@@ -122,7 +122,10 @@ def _batch_role(account: Account) -> str:
 
 
 def next_environment(account: Account, number: str, old: Inputs, new: Inputs) -> Inputs:
-    wanted = {"computeEnvironment": number, **{key: new[key] for key in ("state", "updatePolicy") if key in new}}
+    wanted: Inputs = {
+        "computeEnvironment": number,
+        **{key: new[key] for key in ("state", "updatePolicy") if key in new},
+    }
     wanted["computeResources"] = without(new["computeResources"], "type")
     account.check("batch", "UpdateComputeEnvironment", wanted)  # moto would take it and change nothing
     return {}

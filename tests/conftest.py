@@ -15,8 +15,9 @@ import pytest
 import lammps_jobs
 from emulator.servers import moto
 from lammps_jobs import Cluster, Run
+from tests.waiting import scaled
 
-WAIT_S = 120
+pytest_plugins = ["tests.kinds", "tests.replay"]
 
 START = """
 units           lj
@@ -135,21 +136,13 @@ def bare(script: Path, folder: Path, ranks: int = 1) -> dict[str, bytes]:
     command = [str(beside / "lmp"), "-in", script.name, "-screen", "none"]
     if ranks > 1:
         command = [str(beside / "mpirun"), "-n", str(ranks), *command]
-    subprocess.run(command, cwd=folder, check=True, timeout=WAIT_S, stdin=subprocess.DEVNULL)
+    subprocess.run(command, cwd=folder, check=True, timeout=scaled(120), stdin=subprocess.DEVNULL)
     inputs = {path.name for path in script.parent.iterdir()}
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in inputs}
 
 
 def outputs(run: Run, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in run.download(folder)}
-
-
-def finish(run: Run) -> Run:
-    """Wait for the end, resuming as often as the run is interrupted."""
-    while (state := run.wait(WAIT_S)).state == "interrupted":
-        run.resume()
-    assert state.state == "finished", f"{state}\n{run.raw_log()[-3000:]}"
-    return run
 
 
 def assert_same(left: dict[str, bytes], right: dict[str, bytes]) -> None:
@@ -162,21 +155,3 @@ def assert_same(left: dict[str, bytes], right: dict[str, bytes]) -> None:
             assert sections(content.decode()) == sections(right[name].decode()), name
         else:
             assert content == right[name], f"{name} differs"
-
-
-def wait_for_progress(run: Run) -> None:
-    wait_until(lambda: bool(run.progress and run.progress.step > 0), run)
-
-
-def wait_for_checkpoint(run: Run) -> None:
-    wait_until(lambda: bool(run.record.checkpoint_seqs()), run)
-
-
-def wait_until(true: Callable[[], bool], run: Run) -> None:
-    """Wait until something is `true` of a run that must not end before."""
-    end = time.monotonic() + WAIT_S
-    while not true():
-        state = run.status
-        assert not state.is_ended, f"{state}"
-        assert time.monotonic() < end
-        time.sleep(0.05)

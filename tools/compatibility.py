@@ -80,7 +80,7 @@ def table(records: list[dict[str, Any]], switches: str) -> str:
         "| Script | Ranks | Grade | Equal to the run never cut | Why |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for r in records:
-        equal = {True: "yes", False: "no"}.get(r.get("equals_bare"), "")
+        equal = {True: "yes", False: "no", None: ""}[r.get("equals_bare")]
         why = "; ".join(r["why"] + r.get("harm", []) * (r["outcome"] == "harmed")
                         + r.get("differences", []) * (r["outcome"] == "wrong"))  # fmt: skip
         why = " ".join(why.replace("|", "\\|").split())[:300]

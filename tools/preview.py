@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from emulator import ROOT
 from emulator.account import Account
 from emulator.graph import config_of, run
 from emulator.provider import serving
-from emulator.pulumi_engine import HINT, ROOT, pulumi_binary, stack_of
+from emulator.pulumi_engine import HINT, pulumi_binary, stack_of
 from infra.stack import build
 
 BLOCK = r"\n(?=\s*\+ \S+: \(create\))"

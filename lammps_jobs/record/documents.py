@@ -139,7 +139,7 @@ class Attempt(Document):
 
 
 class JobRequest(Document):
-    """That an AWS Batch job be submitted, written before it is (`jobs/<n>.json`)."""
+    """The intent to submit a job, recorded before SubmitJob is called (`jobs/<n>.json`)."""
 
     number: int
     name: str
@@ -154,7 +154,7 @@ class JobRequest(Document):
 
 
 class JobAnswer(Document):
-    """That AWS Batch took the job (`jobs/<n>.id.json`)."""
+    """The job that a request led to (`jobs/<n>.id.json`)."""
 
     job_id: str
     answered: datetime = Field(default_factory=now)
@@ -216,7 +216,7 @@ class Fidelity(Frozen):
 
 
 def weakest(of: list[Fidelity]) -> Fidelity:
-    """What can be said of a run with all these resumes; of one without any, that nothing happened to it."""
+    """The weakest guarantee over all resumes; "never cut" if there were none."""
     if not of:
         return Fidelity(as_if="never cut")
     return Fidelity(

@@ -1,4 +1,4 @@
-"""The object store beneath the records: opening it, what it is asked to bear, and its errors in our words."""
+"""The object store beneath the records: opening it, its timeouts and retries, its errors as StoreError."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def chunks_of(path: Path, start: int, stop: int) -> Iterator[bytes]:
             if not content:
                 raise Damaged(
                     f"An output file became shorter while it was being recorded: {path}",
-                    remedy="This checkpoint is skipped and the next one records the file anew.",
+                    remedy="This checkpoint is skipped and the next one records the whole file.",
                 )
             left -= len(content)
             yield content
@@ -97,7 +97,7 @@ def create_only(root: ObjectStore, key: str, content: bytes) -> None:
 
 @contextlib.contextmanager
 def explaining(where: str) -> Iterator[None]:
-    """Raises StoreError for whatever the object store says no with."""
+    """Translate the object store's exceptions into StoreError, naming the place `where`."""
     try:
         yield
     except (BaseError, OSError) as error:

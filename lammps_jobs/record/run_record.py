@@ -80,7 +80,7 @@ class RunRecord:
         try:
             create_only(self.root, self._key(tail), content)
         except AlreadyExistsError:
-            return self._read(tail) == content  # then it is ours: the first answer was lost, and a retry met it
+            return self._read(tail) == content  # our own write: its response was lost, the retry found it
         except (BaseError, OSError) as error:
             raise explained(error, self._key(tail)) from error
         return True
@@ -335,13 +335,13 @@ class RunRecord:
         self._commit(layout.event(event.attempt, number), event)
 
     def events(self) -> list[Event]:
-        """Everything told, in order of time."""
-        told: list[Event] = []
+        """All events, in order of attempts and time."""
+        events: list[Event] = []
         for attempt in range(1, self.newest_attempt() + 1):
             folder = layout.events(attempt)
             found = (self._load(f"{folder}/{name}", Event) for name in self._names(folder))
-            told += [event for event in found if event]
-        return told
+            events += [event for event in found if event]
+        return events
 
     def put_log(self, attempt: int, name: str, content: bytes) -> None:
         self._create(layout.log(attempt, name), content)

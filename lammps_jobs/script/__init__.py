@@ -1,0 +1,1 @@
+"""What a LAMMPS script means: text in, values out. Pure; needs no LAMMPS."""

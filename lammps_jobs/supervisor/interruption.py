@@ -19,17 +19,23 @@ SPOT_GRACE_S = 120.0
 
 
 class SpotNotice:
-    """Asks the metadata service at `endpoint`; calls `on_notice` once with "gone soon" when a Spot notice comes,
-    and once with "at risk" when EC2 recommends to rebalance, which may come earlier, or never."""
+    """A context in which a thread asks the metadata service at `endpoint` every `every_s` seconds.
+
+    It calls `on_notice` once with "gone soon" when a Spot notice comes, and once with "at risk" when EC2 recommends to
+    rebalance, which may come earlier, or never.
+    """
 
     def __init__(self, endpoint: str, on_notice: Callable[[Word], None], every_s: float = ASK_EVERY_S) -> None:
         self._endpoint, self._on_notice, self._every_s = endpoint.rstrip("/"), on_notice, every_s
         self._token = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True, name="spot-notice")
-        self._thread.start()
 
-    def close(self) -> None:
+    def __enter__(self) -> SpotNotice:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(2 * self._every_s)
 

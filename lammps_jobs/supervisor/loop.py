@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -23,7 +23,7 @@ from lammps_jobs.record.documents import FULL_LOG, Attempt, AttemptEnd, CutPlan,
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
 from lammps_jobs.script.inputs import depth_of
-from lammps_jobs.supervisor import actions, attempt_state, stimuli, workdir
+from lammps_jobs.supervisor import actions, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
 from lammps_jobs.supervisor.engine_process import EngineProcess, socket_in
@@ -95,17 +95,22 @@ class Supervisor:
 
     def _follow(self) -> int:
         decisions = self.record.decisions()
-        state, todo = attempt_state.begin(
+        state, todo = transitions.begin(
             self._rules(), time.monotonic(), barred=barred(decisions), on_probation=standing(decisions)
         )
         happened: deque[Stimulus] = deque()
         while True:
             for action in todo:
-                code = self._carry_out(action, state, happened)
-                if code is not None:
-                    return code
+                if isinstance(action, actions.End):
+                    self._stop_engine(gently=action.gently)
+                    return self._end(action, state)
+                try:
+                    happened.extend(self._do(action, state))
+                except LammpsJobsError as error:  # what was to follow relied on it
+                    happened.appendleft(stimuli.ActionFailed(time.monotonic(), error))
+                    break
             stimulus = happened.popleft() if happened else self._next()
-            state, todo = attempt_state.step(state, stimulus)
+            state, todo = transitions.step(state, stimulus)
 
     def _rules(self) -> Rules:
         return Rules(
@@ -120,18 +125,8 @@ class Supervisor:
             return self._gone(self._engine, self._try)
         return stimuli.Tick(time.monotonic())
 
-    def _carry_out(self, action: actions.Action, state: AttemptState, happened: deque[Stimulus]) -> int | None:
-        """Do it; what comes of it at once goes to `happened`. Returns the exit code when the attempt has ended."""
-        try:
-            if isinstance(action, actions.End):
-                self._stop_engine(gently=action.gently)
-                return self._end(action, state)
-            happened.extend(self._do(action, state))
-        except LammpsJobsError as error:
-            happened.append(stimuli.ActionFailed(time.monotonic(), error))
-        return None
-
     def _do(self, action: actions.Action, state: AttemptState) -> list[Stimulus]:
+        """Carry an action out; returns what comes of it at once. Raises LammpsJobsError."""
         match action:
             case actions.StartTry():
                 return [self._start(action)]
@@ -278,7 +273,7 @@ class Supervisor:
         with contextlib.suppress(LammpsJobsError):  # the store itself may be what failed
             self.record.end(end)
         if state:
-            for event in attempt_state.last_words(state, action):
+            for event in tries.last_words(state, action):
                 self._do(event, state)
         return action.exit_code
 
@@ -301,16 +296,12 @@ class Supervisor:
     def _on_signal(self, number: int, frame: object) -> None:
         self._inbox.put(stimuli.StopAsked(time.monotonic(), signal.Signals(number).name, self._grace_s))
 
-    @contextlib.contextmanager
-    def _watching_notices(self) -> Iterator[None]:
+    def _watching_notices(self) -> contextlib.AbstractContextManager[object]:
         """Listen to the EC2 metadata service, where there is one."""
         here = self.environment
-        notice = SpotNotice(here.metadata, self._on_word, here.notice_every_s) if here.metadata else None
-        try:
-            yield
-        finally:
-            if notice:
-                notice.close()
+        if not here.metadata:
+            return contextlib.nullcontext()
+        return SpotNotice(here.metadata, self._on_word, here.notice_every_s)
 
     def _on_word(self, word: Word) -> None:
         at = time.monotonic()

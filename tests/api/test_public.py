@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import lammps_jobs
 from lammps_jobs import errors
+from tests.waiting import scaled
 
 ROOT = Path(__file__).parents[2]
 MADE_BY_US = {"Cluster", "Run"}
@@ -101,9 +102,10 @@ def test_every_public_callable_has_a_docstring():
     assert not bare
 
 
+@pytest.mark.engine
 def test_type_checker_sees_the_public_interface():
     command = [sys.executable, "-m", "mypy", "--strict", "tests/typing/api.py"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(300), check=False)
     assert done.returncode == 0, done.stdout
     source = (ROOT / "tests" / "typing" / "api.py").read_text()
     unseen = [name for name in lammps_jobs.__all__ if name not in source and not hasattr(errors, name)]
@@ -116,11 +118,14 @@ def is_installed_from_here() -> bool:
     return any(origin.get("url") == ROOT.as_uri() for origin in origins)
 
 
+@pytest.mark.engine
 @pytest.mark.skipif(not is_installed_from_here(), reason="lammps-jobs is installed from another folder")
 def test_type_checker_sees_an_editable_install_from_outside(tmp_path):
     (tmp_path / "use.py").write_text(
         "from typing import assert_type\nimport lammps_jobs\nassert_type(lammps_jobs.connect(), lammps_jobs.Cluster)\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "use.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env={})
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=scaled(300), check=False, env={}
+    )
     assert done.returncode == 0, done.stdout

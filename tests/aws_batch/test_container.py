@@ -74,6 +74,7 @@ def test_gpu_that_cannot_be_used_is_told(nvidia_smi, said, code, count, expected
     assert (expected in gpu_health.fault(count)) if expected else gpu_health.fault(count) == ""
 
 
+@pytest.mark.engine
 def test_no_driver_and_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "no driver" in gpu_health.fault(1)

@@ -17,15 +17,16 @@ from lammps_jobs.record.documents import Attempt, Progress
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.testing import BackendTests
-from tests.conftest import WAIT_S, script_of
+from tests.conftest import script_of
+from tests.waiting import scaled
 
 
 class TestFolder(BackendTests):
-    wait_s = WAIT_S
+    wait_s = scaled(240)
 
 
 class TestS3(BackendTests):
-    wait_s = WAIT_S
+    wait_s = scaled(240)
 
     @pytest.fixture
     def cluster(self, bucket: str) -> Cluster:
@@ -34,15 +35,16 @@ class TestS3(BackendTests):
 
 def test_nothing_writes_to_the_store_after_a_run_has_settled(cluster, script):
     run = cluster.submit(script(script_of("nve", 300)))
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + scaled(120)
     while not run.record.result() and time.monotonic() < end:
         time.sleep(0.001)  # closer than `wait` looks
     scratch = Path(run.record.attempts()[-1].scratch)
-    assert run.settle(WAIT_S)
+    assert run.settle(scaled(120))
     assert not scratch.exists()
     assert run.record.log(1, "lammps.raw.log"), "the last thing that an attempt saves"
 
 
+@pytest.mark.engine
 def test_settling_waits_for_an_engine_that_outlives_its_supervisor(tmp_path):
     url, scratch = str(tmp_path / "store"), tmp_path / "scratch"
     scratch.mkdir()
@@ -57,5 +59,5 @@ def test_settling_waits_for_an_engine_that_outlives_its_supervisor(tmp_path):
         engine.kill()
     assert not has_settled
     assert scratch.exists()
-    assert LocalBackend(url).settle(record, WAIT_S)
+    assert LocalBackend(url).settle(record, scaled(120))
     assert not scratch.exists()

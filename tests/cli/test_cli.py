@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from lammps_jobs.cli import commands
-from tests.conftest import WAIT_S, script_of
+from tests.conftest import script_of
+from tests.waiting import scaled
+
+pytestmark = pytest.mark.engine
 
 COMMANDS = [sys.executable, "-m", "lammps_jobs.cli"]
 
@@ -21,7 +24,7 @@ def call(tmp_path):
 
     def run(*args: str, code: int = 0) -> str:
         command = [*COMMANDS, "--store", str(tmp_path / "store"), *map(str, args)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(120), check=False, cwd=tmp_path)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -12,7 +12,8 @@ import pytest
 
 from lammps_jobs import CutPlan
 from lammps_jobs.report.page import write
-from tests.conftest import finish, script_of
+from tests.conftest import script_of
+from tests.waiting import finish, scaled
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
@@ -45,7 +46,7 @@ def test_nothing_sticks_out_of_the_window(page, width, tmp_path):
     )
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
                "--window-size=1400,1000", "--dump-dom", frame.as_uri()]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(120), check=True)
     laid_out, pictures, narrowest = map(float, re.search("<title>(.*)</title>", done.stdout)[1].split(","))
     assert laid_out <= width
     assert pictures >= 4

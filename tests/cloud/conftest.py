@@ -7,20 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from emulator.batch import Cloud
-from emulator.containers import HINT, Podman, can_run_containers
+from emulator.containers import HINT, NoContainers, Podman, can_run_containers
 from emulator.stack import deployed
-
-
-class NoContainers:
-    """Where no machine ever comes, none is started."""
-
-    def __call__(self, *args: str, **how: object) -> None:
-        raise AssertionError(f"no container should be touched: {args}")
 
 
 @pytest.fixture(scope="session")
 def _waiting() -> Iterator[tuple[Cloud, dict[str, str]]]:
-    with deployed(NoContainers()) as (cloud, environment):  # type: ignore[arg-type]
+    with deployed(NoContainers()) as (cloud, environment):
         cloud.capacity.clear()
         yield cloud, environment
 

@@ -11,11 +11,12 @@ import pytest
 import lammps_jobs
 from emulator.access import Need, actions_of, is_allowed, needs
 from emulator.batch import Cloud
-from emulator.journeys import checkpointed, job_of, until
+from emulator.journeys import checkpointed, job_of
 from emulator.stack import JOB, RESEARCHER
 from lammps_jobs import Checkpoints, Cluster, doctor
 from lammps_jobs.backends.aws_batch import submission
-from tests.conftest import WAIT_S, script_of
+from tests.conftest import script_of
+from tests.waiting import ended, scaled, until
 
 pytestmark = pytest.mark.xdist_group("containers")
 
@@ -83,16 +84,16 @@ def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
     cloud.first_attempt = 1
     checkpointed(run, 1)
     shell = [sys.executable, "-m", "lammps_jobs.cli", "--stack", "dev", "shell", "access", "--print"]
-    said = subprocess.run(shell, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
+    said = subprocess.run(shell, capture_output=True, text=True, timeout=scaled(120), check=True).stdout
     assert said.startswith("aws ssm start-session --target i-")
     cloud.reclaim(job, notice=True)
-    assert run.wait(WAIT_S).state == "finished"
+    assert ended(run).state == "finished"
     run.logs()
     run.download(tmp_path / "got")
     list(doctor.stack("dev"))
     other = stack.submit(script(script_of("nve", 300_000), name="in.other"), name="access-cancelled")
     job_of(cloud, other)
-    until(lambda: "Step" in other.logs())
+    until(lambda: "Step" in other.logs(), "a log to follow", lambda: other.status)
     other.cancel(now=True)
     stack.statuses()
 

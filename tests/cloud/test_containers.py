@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 import lammps_jobs
 from emulator.batch import Cloud
-from emulator.journeys import checkpointed, job_of, until
+from emulator.journeys import checkpointed, job_of
 from lammps_jobs import Checkpoints, Cluster, CutPlan
 from lammps_jobs.api.run import Run
 from lammps_jobs.report.page import write
-from tests.conftest import WAIT_S, assert_same, finish, outputs, script_of
+from tests.conftest import assert_same, outputs, script_of
+from tests.waiting import ended, finish, until
 
 pytestmark = pytest.mark.xdist_group("containers")
 SOON = Checkpoints(every_s=1.0)
@@ -50,13 +50,12 @@ def journey(_cloud, tmp_path_factory) -> tuple[Cloud, Run]:
         job = job_of(cloud, run)
         checkpointed(run, 1)
         cloud.reclaim(job, notice=True)
-        until(lambda: run.status.attempt == 2 and job.machine is not None)
+        until(lambda: run.status.attempt == 2 and job.machine is not None, "attempt 2 to run", lambda: run.status)
         checkpointed(run, 2)
-        time.sleep(0.5)
         cloud.reclaim(job, notice=False)
-        state = run.wait(WAIT_S)
+        state = ended(run)
         assert state.state == "finished", f"{state}\n{run.events[-6:]}\n{job.attempts}"
-        job.over.wait(WAIT_S)
+        until(job.over.is_set, "the end of the job", job.described)
     return cloud, run
 
 
@@ -99,7 +98,7 @@ def test_log_metrics_and_report_are_there(journey, stack, tmp_path):
 def test_log_is_followed_live_from_cloudwatch(cloud, stack, script):
     run = stack.submit(script(script_of("nve", 400_000)), name="live", checkpoints=SOON)
     job_of(cloud, run)
-    until(lambda: "Step" in run.logs() and len(run.thermo()) > 3)
+    until(lambda: "Step" in run.logs() and len(run.thermo()) > 3, "rows in the log", lambda: run.status)
     assert run.status.state == "running"
     run.cancel()
     state = run.status
@@ -114,7 +113,7 @@ def test_run_goes_on_beyond_batchs_last_attempt(cloud, stack, script):
     cloud.first_attempt = 1
     checkpointed(run, 1)
     cloud.reclaim(job, notice=True)
-    state = run.wait(WAIT_S)
+    state = ended(run)
     assert state.state == "finished"
     requests = run.record.job_requests()
     assert [request.by for request in requests] == ["user", "continuation"]
@@ -128,10 +127,17 @@ def test_run_that_gets_nowhere_on_spot_moves_to_the_fallback_pool(cloud, script,
     run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 20_000)), name="stuck")
     for attempt in (1, 2, 3):
         job = job_of(cloud, run)
-        until(lambda attempt=attempt, job=job: run.status.attempt == attempt and job.machine is not None)
+        until(
+            lambda attempt=attempt, job=job: run.status.attempt == attempt and job.machine is not None,
+            f"attempt {attempt} to run", lambda: run.status,
+        )  # fmt: skip
         cloud.reclaim(job, notice=False)
-        until(lambda attempt=attempt, job=job: len(job.attempts) == attempt)
-    assert run.wait(WAIT_S).state == "finished"
+        until(
+            lambda attempt=attempt, job=job: len(job.attempts) == attempt,
+            f"the end of attempt {attempt}",
+            job.described,
+        )
+    assert ended(run).state == "finished"
     assert [request.pool for request in run.record.job_requests()] == ["t4", "t4-on-demand"]
     moved = cloud.jobs[run.record.job_id(2)]
     assert "t4-on-demand" in moved.queue
@@ -143,18 +149,18 @@ def test_attempt_stops_in_time_before_its_limit(cloud, stack, script, monkeypatc
     monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_GRACE_S", "4")
     run = stack.submit(script(script_of("nve", 60_000)), name="limited")
     job = job_of(cloud, run)
-    until(lambda: len(job.attempts) == 1)
+    until(lambda: len(job.attempts) == 1, "the end of attempt 1", lambda: run.status)
     assert job.attempts[0]["container"]["exitCode"] == 75
     assert any("time limit" in event.text for event in run.events if event.kind == "notice")
     monkeypatch.delitem(cloud.environment, "LAMMPS_JOBS_TIMEOUT_S")
-    assert run.wait(WAIT_S).state == "finished"
+    assert ended(run).state == "finished"
 
 
 def test_machine_without_a_working_gpu_is_given_back(cloud, script):
     cloud.first_attempt = 9
     run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 100)), name="no-gpu")
     job = job_of(cloud, run)
-    assert job.over.wait(WAIT_S)
+    until(job.over.is_set, "the end of the job", job.described)
     assert [one["container"]["exitCode"] for one in job.attempts] == [76, 76]
     state = run.status
     assert state.state == "failed"
@@ -165,10 +171,10 @@ def test_machine_without_a_working_gpu_is_given_back(cloud, script):
 
 def test_a_script_that_lammps_rejects_is_not_tried_again(cloud, stack, script):
     run = stack.submit(script("units lj\nno_such_command 1\n"), name="typo")
-    state = run.wait(WAIT_S)
+    state = ended(run)
     assert (state.state, state.exit_code) == ("failed", 3)
     job = cloud.jobs[run.record.job_id(1)]
-    assert job.over.wait(WAIT_S)
+    until(job.over.is_set, "the end of the job", job.described)
     assert len(job.attempts) == 1
 
 
@@ -176,7 +182,7 @@ def test_without_a_metadata_service_the_attempt_runs(cloud, stack, script, monke
     """Not on EC2, or the service is switched off: nobody announces anything, and nothing else is wrong."""
     monkeypatch.setattr(cloud, "has_metadata", False)
     run = stack.submit(script(script_of("nve", 300)), name="no-metadata")
-    assert run.wait(WAIT_S).state == "finished"
+    assert ended(run).state == "finished"
 
 
 def test_image_says_what_is_in_it(cloud):

@@ -7,13 +7,13 @@ import pytest
 import lammps_jobs
 from lammps_jobs import Cluster
 from lammps_jobs.testing import BackendTests
-from tests.conftest import WAIT_S
+from tests.waiting import scaled
 
 pytestmark = pytest.mark.xdist_group("containers")
 
 
 class TestBatch(BackendTests):
-    wait_s = WAIT_S
+    wait_s = scaled(240)
 
     @pytest.fixture
     def cluster(self, cloud) -> Cluster:

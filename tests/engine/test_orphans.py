@@ -21,6 +21,8 @@ from tests.engine.hand_made import (
     wait_until,
 )
 
+pytestmark = pytest.mark.engine
+
 SOON_S = 30.0
 LONG = f"{START}\nfix 1 all nve\nthermo 100\nrun 100000000\n"
 

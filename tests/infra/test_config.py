@@ -8,7 +8,8 @@ import pulumi
 import pytest
 import yaml
 
-from emulator.graph import ROOT, Graph, config_of, flat, run
+from emulator import ROOT
+from emulator.graph import Graph, config_of, flat, run
 from infra.config import ConfigError, StackConfig, load
 from infra.schema import schema
 

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 
-from emulator.pulumi_engine import HINT, ROOT, pulumi_binary
+from emulator import ROOT
+from emulator.pulumi_engine import HINT, pulumi_binary
 from infra.schema import page
+from tests.waiting import scaled
 from tools import architecture
 
 
@@ -24,7 +26,7 @@ def test_architecture():
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_reviewed_plan(stack):
     command = [sys.executable, "-W", "ignore", "-m", "tools.preview", stack, "--check"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(120), check=False)
     assert done.returncode == 0, f"the plan has changed; read it: make preview STACK={stack} WRITE=1\n{done.stderr}"
 
 

@@ -10,10 +10,11 @@ import pulumi_aws
 import pytest
 from pulumi.automation import CommandError
 
+from emulator import ROOT
 from emulator.account import Account
 from emulator.graph import config_of
 from emulator.provider import serving
-from emulator.pulumi_engine import HINT, ROOT, pulumi_binary, stack_of
+from emulator.pulumi_engine import HINT, pulumi_binary, stack_of
 from emulator.servers import moto
 from infra.stack import build
 from lammps_jobs.backends.aws_batch.contract import StackOutputs

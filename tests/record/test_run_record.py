@@ -10,13 +10,15 @@ import obstore
 import pytest
 
 from lammps_jobs.errors import Damaged
-from lammps_jobs.record.documents import Attempt, Blob, Checkpoint, OutputFile
+from lammps_jobs.protocol.messages import Cut, Gained
+from lammps_jobs.record.documents import Attempt, Blob, Checkpoint, Fidelity, Lineage, OutputFile
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord, run_names
 from lammps_jobs.supervisor.recorder import Recorder
+from tests.protocol.samples import engine_state
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.cloud)])
 def record(request, tmp_path) -> RunRecord:
     url = str(tmp_path / "store") if request.param == "folder" else request.getfixturevalue("bucket")
     return RunRecord(open_root(url), "x")
@@ -26,15 +28,18 @@ def attempt(number: int = 1, host: str = "a") -> Attempt:
     return Attempt(number=number, host=host, supervisor_pid=1, supervisor_started=0, scratch="")
 
 
-def cut(record: RunRecord, folder: Path, step: int, *, boundary: bool = False) -> dict:
+def commit(recorder: Recorder, folder: Path, step: int, *, boundary: bool = False) -> Checkpoint:
+    """Commit a cut at `step` that adds a frame to the output `out`."""
     folder.mkdir()
     (folder / "restart").write_text(f"restart {step}")
     (folder / "0").write_text(f"frame {step}\n")
-    piece = {"name": "out", "replace": False, "source": str(folder / "0"), "start": 0,
-             "stop": (folder / "0").stat().st_size}  # fmt: skip
-    return {"cut": step, "folder": str(folder), "state": {"step": step}, "step": step, "stage": 1, "boundary": boundary,
-            "outputs": [piece], "grade": "exact", "as_if": "set up again", "reasons": [], "affected": [],
-            "cut_s": 0.0, "restart_s": 0.0}  # fmt: skip
+    size = (folder / "0").stat().st_size
+    cut = Cut(
+        number=step, folder=folder, state=engine_state(step=step), stage=1, boundary=boundary, stop=False,
+        outputs=(Gained(name="out", source=folder / "0", start=0, stop=size, replaces=False),), fidelity=Fidelity(),
+        affected=(), cut_s=0.0, restart_s=0.0,
+    )  # fmt: skip
+    return recorder.commit(cut, Lineage(), lammps_version=20250722, ranks=1)
 
 
 def test_of_many_writers_one_claims(record):
@@ -103,7 +108,7 @@ def test_retention_keeps_newest_and_stage_boundaries_and_all_outputs(record, tmp
     record.claim(attempt())
     recorder = Recorder(record, 1, None, keep=2)
     for step in range(1, 7):
-        recorder.commit(cut(record, tmp_path / str(step), step, boundary=step == 2))
+        commit(recorder, tmp_path / str(step), step, boundary=step == 2)
     assert record.checkpoint_seqs() == [2, 5, 6]
     for seq in record.checkpoint_seqs():
         record.verify(record.checkpoint(seq))
@@ -113,7 +118,7 @@ def test_retention_keeps_newest_and_stage_boundaries_and_all_outputs(record, tmp
 
 def test_missing_segment_makes_a_checkpoint_damaged(record, tmp_path):
     record.claim(attempt())
-    checkpoint: Checkpoint = Recorder(record, 1, None, keep=2).commit(cut(record, tmp_path / "c", 1))
+    checkpoint: Checkpoint = commit(Recorder(record, 1, None, keep=2), tmp_path / "c", 1)
     output: OutputFile = checkpoint.outputs["out"]
     obstore.delete(record.root, f"x/blobs/{output.segments[0].sha256}")
     with pytest.raises(Damaged, match="out"):

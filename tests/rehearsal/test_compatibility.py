@@ -18,6 +18,7 @@ needs_examples = pytest.mark.skipif(not ROOT.is_dir(), reason="needs: apt-get in
 
 
 @needs_examples
+@pytest.mark.engine
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("name", SAMPLE)
 def test_example_is_neither_wrong_nor_harmed(name, ranks, monkeypatch):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import time
-
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from tests.conftest import FLOW, START, WAIT_S, assert_same, finish, outputs, script_of
+from tests.conftest import FLOW, START, assert_same, outputs, script_of
+from tests.replay import kill_at_some_step
+from tests.waiting import finish
 
 SCRIPTS = {"nvt": script_of("nvt", 20_000), "flow": FLOW.replace("run             300", "run             12000")
            .replace("run             200", "run             3000")}  # fmt: skip
@@ -16,17 +15,12 @@ SCRIPTS = {"nvt": script_of("nvt", 20_000), "flow": FLOW.replace("run           
 
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_killed_run_equals_the_run_that_was_cut_there_and_kept(cluster, script, tmp_path, name, ranks):
+def test_killed_run_equals_the_run_that_was_cut_there_and_kept(cluster, script, tmp_path, name, ranks, chance):
     path = script(SCRIPTS[name], settings__inc="neighbor 0.3 bin\n")
     given = {"resources": Resources(ranks=ranks)}
-    rng = random.Random(f"{name}{ranks}")
     run = cluster.submit(path, name="killed", checkpoints=Checkpoints(every_s=0.2), **given)
     for _ in range(5):
-        time.sleep(rng.uniform(0.8, 2.0))
-        if run.status.is_ended:
-            break
-        run.kill()
-        if run.wait(WAIT_S).state == "finished":
+        if kill_at_some_step(run, chance, within=4000).state == "finished":
             break
         run.resume()
     finish(run)

@@ -16,7 +16,8 @@ from lammps_jobs.rehearsal.compare import Difference, compare
 from lammps_jobs.rehearsal.rehearse import rehearse
 from lammps_jobs.rehearsal.render import text
 from lammps_jobs.rehearsal.verdict import judge
-from tests.conftest import FLOW, START, WAIT_S, script_of
+from tests.conftest import FLOW, START, script_of
+from tests.waiting import scaled
 
 
 def test_exact_script_and_its_text(script, tmp_path):
@@ -91,7 +92,7 @@ def test_time_limit_ends_everything(script):
 
 def call(*args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "lammps_jobs.cli", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=scaled(120), check=False)
 
 
 def test_command_line_text_json_page_and_exit_codes(script, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from lammps_jobs import CutPlan, Resources
 from lammps_jobs.rehearsal.rehearse import rehearse
-from tests.conftest import START, finish
+from tests.conftest import START
+from tests.waiting import finish
 
 WRITERS = (
     START

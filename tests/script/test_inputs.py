@@ -7,7 +7,8 @@ import pytest
 from lammps_jobs.errors import InputMissing
 from lammps_jobs.rehearsal.rehearse import rehearse
 from lammps_jobs.script.inputs import gather
-from tests.conftest import START, finish
+from tests.conftest import START
+from tests.waiting import finish
 
 FILES = {
     "data.a": "", "data.b": "", "data.c": "", "pot.sw": "", "more.inc": "read_data data.b\n", "step1.mod": "",

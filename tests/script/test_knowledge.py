@@ -13,6 +13,7 @@ from lammps_jobs.script import styles as style_table
 from lammps_jobs.script.commands import COMMANDS
 from lammps_jobs.script.fixes import fix_of
 from lammps_jobs.script.language import plain_style
+from tests.waiting import scaled
 
 NOT_FOR_RUNS = {
     "external", "imd", "ipi", "mdi/qm", "mdi/qmmm", "python/invoke", "python/move", "plumed", "qmmm", "neb", "neb/spin",
@@ -37,7 +38,7 @@ def styles() -> dict[str, list[str]]:
         "l = lammps(cmdargs=['-screen', 'none', '-log', 'none'])\n"
         "print(json.dumps({k: l.available_styles(k) for k in ('fix', 'dump', 'command', 'pair')}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=scaled(60))
     found = json.loads(done.stdout.splitlines()[-1])
     return {
         kind: [s for s in names if not re.search("/(omp|kk|gpu|intel|opt|mpiio)$", s)] for kind, names in found.items()

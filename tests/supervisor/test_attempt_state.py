@@ -11,7 +11,7 @@ from lammps_jobs.errors import EngineDied, Fenced, InternalError, ScriptError, S
 from lammps_jobs.protocol import messages
 from lammps_jobs.protocol.messages import Cut, Failed, Finished, Moved, Resumed, Started, Stop, TakeCheckpoint
 from lammps_jobs.record.documents import Blob, Checkpoint, Decision, Fidelity, ScriptLine
-from lammps_jobs.supervisor import attempt_state, stimuli
+from lammps_jobs.supervisor import attempt_state, stimuli, transitions
 from lammps_jobs.supervisor.actions import (
     Action,
     Append,
@@ -76,12 +76,12 @@ class Attempt:
     """Feeds stimuli and keeps what came of them."""
 
     def __init__(self, **given) -> None:
-        self.state, self.first = attempt_state.begin(RULES, 0.0, **given)
+        self.state, self.first = transitions.begin(RULES, 0.0, **given)
         self.at = 0.0
         self.all: list[Action] = list(self.first)
 
     def __call__(self, stimulus: Stimulus) -> list[Action]:
-        self.state, did = attempt_state.step(self.state, stimulus)
+        self.state, did = transitions.step(self.state, stimulus)
         self.all += did
         return list(did)
 
@@ -437,7 +437,7 @@ def test_lineage_is_the_weakest_of_all_resumes_and_says_where_they_were():
 
 def test_other_ranks_and_another_lammps_make_a_resume_faithful_and_are_named():
     origin = checkpoint(3, 300, ranks=2, lammps_version=20240829, fidelity=Fidelity(as_if="never cut"))
-    here = attempt_state.fidelity_here(origin, 20250722, 1)
+    here = transitions.fidelity_here(origin, 20250722, 1)
     assert here.grade == "faithful"
     assert len(here.reasons) == 2
 

@@ -14,15 +14,8 @@ import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Run
 from lammps_jobs.protocol.engine_state import STATE_FORMAT
-from tests.conftest import (
-    WAIT_S,
-    assert_same,
-    finish,
-    outputs,
-    script_of,
-    wait_for_checkpoint,
-    wait_until,
-)
+from tests.conftest import START, assert_same, outputs, script_of
+from tests.waiting import ended, finish, scaled, wait_for_checkpoint, wait_for_progress, wait_until
 
 STOP_AT_500 = CutPlan(cut_at=((1, 250), (1, 500)), then="stop")
 OFTEN = Checkpoints(every_s=0.3)
@@ -65,7 +58,7 @@ def test_a_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint(cluster, scrip
     run = cluster.submit(path, checkpoints=OFTEN)
     wait_for_checkpoint(run)
     os.kill(run.progress.engine_pid, signal.SIGSEGV)
-    wait_until(lambda: any(event.kind == "resumed" for event in run.events), run)
+    wait_until(lambda: any(event.kind == "resumed" for event in run.events), run, "attempt 2 to have resumed")
     assert finish(run).status.attempt == 1
     assert run.record.decisions() == []
     assert any("is started again" in event.text for event in run.events if event.kind == "warning")
@@ -78,9 +71,9 @@ def test_a_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint(cluster, scrip
 @pytest.mark.parametrize("found", [STATE_FORMAT - 1, STATE_FORMAT + 1])
 def test_an_engine_state_of_another_format_is_passed_over_named_and_brands_nothing(cluster, script, tmp_path, found):
     run = cluster.submit(script(script_of("nve")), cut_plan=STOP_AT_500)
-    run.wait(WAIT_S)
+    ended(run)
     run.resume()
-    assert run.wait(WAIT_S).checkpoint_step == 500
+    assert ended(run).checkpoint_step == 500
     rewrite_state(run, 2, tmp_path, format=found)
     run.resume()
     finish(run)
@@ -106,14 +99,14 @@ def rewrite_state(run: Run, seq: int, tmp_path: Path, **changes: object) -> None
 def test_a_failure_of_our_own_program_is_loud_and_leaves_the_checkpoint_as_it_was(cluster, script, tmp_path):
     """A state of the right format that no engine can go on from: a journal entry without words."""
     run = cluster.submit(script(script_of("nve")), cut_plan=STOP_AT_500)
-    run.wait(WAIT_S)
+    ended(run)
     state = {"entries": [{"command": "fix", "key": "x", "text": "fix x", "words": [], "nexts": 0, "used": True}],
              "unknown": [], "balanced": False, "sort": {"every": 0, "bin": "0.0"}}  # fmt: skip
     rewrite_state(run, 1, tmp_path, journal=state)
     run.resume()
-    ended = run.wait(WAIT_S)
-    assert (ended.state, ended.exit_code) == ("failed", 18), ended
-    assert "report" in ended.remedy
+    status = ended(run)
+    assert (status.state, status.exit_code) == ("failed", 18), status
+    assert "report" in status.remedy
     assert run.record.decisions() == []
     assert run.record.checkpoint_seqs() == [1]
 
@@ -123,12 +116,41 @@ def test_engines_end_when_their_supervisor_is_killed(cluster, script, ranks):
     from lammps_jobs import Resources
 
     run = cluster.submit(script(script_of("nve", 2_000_000)), resources=Resources(ranks=ranks))
-    wait_until(lambda: bool(run.progress and run.progress.step > 0), run)
+    wait_for_progress(run)
     supervisor = psutil.Process(run.record.attempts()[-1].supervisor_pid)
     engines = supervisor.children(recursive=True)
     assert len(engines) >= ranks
     supervisor.kill()
-    _, left = psutil.wait_procs(engines, timeout=20)
+    _, left = psutil.wait_procs(engines, timeout=scaled(20))
     for process in left:
         process.kill()
     assert not left
+
+
+FAILS_AT_60 = f"""{START}
+fix             integrate all nve
+variable        now equal step
+thermo          10
+fix             end all halt 1 v_now > 60 error hard
+run             1000
+"""
+CUT_AT_50 = CutPlan(cut_at=((1, 50),), then="go on")
+
+
+def test_a_script_that_really_fails_soon_after_a_cut_is_believed_without_one(cluster, script):
+    run = cluster.submit(script(FAILS_AT_60), cut_plan=CUT_AT_50)
+    state = ended(run)
+    assert (state.state, state.exit_code) == ("failed", 3), state
+    assert "halt" in state.reason
+    assert [(d.kind, d.stage) for d in run.record.decisions()] == [("no checkpoints", 1)]
+    assert sum(event.kind == "started" for event in run.events) == 3
+
+
+def test_nobody_acts_on_a_decision_that_could_not_be_written(cluster, script, tmp_path):
+    path = script(FAILS_AT_60)
+    (tmp_path / "store" / "test").mkdir(parents=True)
+    (tmp_path / "store" / "test" / "decisions").write_text("in the way")
+    run = cluster.submit(path, name="test", cut_plan=CUT_AT_50)
+    state = ended(run)
+    assert (state.state, state.exit_code) == ("failed", 7), state
+    assert sum(event.kind == "started" for event in run.events) == 2

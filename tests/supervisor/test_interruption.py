@@ -12,16 +12,8 @@ import pytest
 import lammps_jobs
 from emulator.servers import metadata
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from tests.conftest import (
-    WAIT_S,
-    assert_same,
-    finish,
-    outputs,
-    script_of,
-    wait_for_checkpoint,
-    wait_for_progress,
-    wait_until,
-)
+from tests.conftest import assert_same, outputs, script_of
+from tests.waiting import ended, finish, scaled, wait_for_checkpoint, wait_for_progress, wait_until
 
 
 def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluster, script, monkeypatch):
@@ -30,17 +22,17 @@ def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluste
         monkeypatch.setenv("LAMMPS_JOBS_NOTICE_EVERY_S", "0.2")
         run = cluster.submit(script(script_of("nve", 200_000)))
         wait_for_progress(run)
-        wait_until(lambda: len(service.asked) > 2, run)
+        wait_until(lambda: len(service.asked) > 2, run, "the metadata service to be asked")
         assert run.status.state == "running"
         service.notice.set()
-        state = run.wait(WAIT_S)
+        state = ended(run)
     assert (state.state, state.exit_code) == ("interrupted", 75)
     assert "Spot notice" in state.reason
     assert state.checkpoint_step
     assert any(event.kind == "notice" and "120 s" in event.text for event in run.events)
     monkeypatch.delenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
     run.resume()
-    wait_until(lambda: bool(run.progress and run.progress.step > state.checkpoint_step), run)
+    wait_for_progress(run, state.checkpoint_step + 1)
 
 
 def test_recommendation_to_rebalance_takes_a_checkpoint_and_goes_on(cluster, script, monkeypatch):
@@ -51,7 +43,7 @@ def test_recommendation_to_rebalance_takes_a_checkpoint_and_goes_on(cluster, scr
         wait_for_progress(run)
         service.at_risk.set()
         wait_for_checkpoint(run)
-        wait_until(lambda: run.status.step > run.status.checkpoint_step, run)
+        wait_until(lambda: run.status.step > run.status.checkpoint_step, run, "steps beyond the checkpoint")
     assert any("EC2 expects to take this machine" in event.text for event in run.events if event.kind == "warning")
 
 
@@ -62,7 +54,7 @@ def test_a_stop_while_a_checkpoint_is_on_its_way_is_no_end_of_the_run(cluster, s
         wait_for_progress(run)
         time.sleep(pause)
         run.interrupt()
-        assert run.wait(WAIT_S).state == "interrupted"
+        assert ended(run).state == "interrupted"
         run.resume()
 
 
@@ -74,11 +66,11 @@ def test_killed_supervisor_takes_the_engine_along_and_the_run_is_resumable(clust
     engine = psutil.Process(run.progress.engine_pid)
     processes = [engine, *engine.children(recursive=True)]
     os.kill(run.record.attempts()[-1].supervisor_pid, signal.SIGKILL)
-    assert run.wait(WAIT_S).state == "lost"
-    assert not psutil.wait_procs(processes, timeout=20)[1], "an engine without a supervisor goes on"
+    assert ended(run).state == "lost"
+    assert not psutil.wait_procs(processes, timeout=scaled(20))[1], "an engine without a supervisor goes on"
     scratch = run.record.attempts()[-1].scratch
     run.resume()
-    wait_until(lambda: any(event.kind == "resumed" for event in run.events), run)
+    wait_until(lambda: any(event.kind == "resumed" for event in run.events), run, "attempt 2 to have resumed")
     assert not os.path.exists(scratch), "the lost attempt's scratch folder was left behind"
 
 
@@ -101,19 +93,19 @@ def test_expired_credentials_are_named_not_hidden(bucket, script, monkeypatch):
 
 def test_log_and_thermo_of_a_running_run_reach_to_the_present(cluster, script):
     run = cluster.submit(script("log other.log\n" + script_of("nve", 2_000_000)))
-    wait_until(lambda: len(run.thermo()) > 3, run)
+    wait_until(lambda: len(run.thermo()) > 3, run, "rows in the log")
     assert not run.record.checkpoint_seqs()
     run.interrupt()
-    state = run.wait(WAIT_S)
+    state = ended(run)
     assert run.thermo()["Step"].max() == state.checkpoint_step // 50 * 50
     run.resume()
-    wait_until(lambda: run.thermo()["Step"].max() > state.checkpoint_step, run)
+    wait_until(lambda: run.thermo()["Step"].max() > state.checkpoint_step, run, "rows of attempt 2 in the log")
     steps = list(run.thermo()["Step"])
     assert steps == list(range(0, steps[-1] + 1, 50))
 
 
 def test_log_of_a_failed_run_reaches_to_the_failure(cluster, script):
     run = cluster.submit(script(script_of("nve", 200) + "nonsense\n"))
-    assert run.wait(WAIT_S).state == "failed"
+    assert ended(run).state == "failed"
     assert run.logs().rstrip().splitlines()[-1].startswith(("Last", "ERROR"))
     assert list(run.thermo()["Step"]) == [0, 50, 100, 150, 200]

@@ -1,4 +1,4 @@
-"""The one way to AWS: clients with bounded, adaptive retries, and its errors in our words."""
+"""The one way to AWS: clients with bounded, adaptive retries, and errors as CloudError."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def client(service: str, region: str | None = None) -> Any:
 
 @contextlib.contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Raises CloudError for anything that AWS, or the way to it, says no with."""
+    """Translate the exceptions of botocore into CloudError, naming the place `where`."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

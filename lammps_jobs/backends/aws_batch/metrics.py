@@ -32,7 +32,7 @@ def line(values: dict[str, float], stack: str, at_ms: int, **context: Any) -> st
 
 
 class Metrics:
-    """Turns what a supervisor says into lines: progress once a minute, events as they come."""
+    """Turns progress and events of an attempt into lines: progress once a minute, events as they come."""
 
     def __init__(self, stack: str, run: str, pool: str, every_s: float = EVERY_S) -> None:
         self._context = {"Run": run, "Pool": pool}

@@ -1,4 +1,4 @@
-"""AWS Batch jobs of a run: asked for once, whoever asks and however often he crashes in between.
+"""AWS Batch jobs of a run: submitted exactly once, even if the submitter crashes half-way.
 
 SubmitJob knows no client token. So a request is first written down, create-only, with a name of its own for the
 job; whoever finds a request without an answer looks the job up by that name before he submits it.

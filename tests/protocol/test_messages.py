@@ -12,18 +12,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.protocol.channel import Channel
-from lammps_jobs.protocol.engine_state import (
-    STATE_FORMAT,
-    BoxState,
-    EngineState,
-    FrameState,
-    JournalEntry,
-    JournalState,
-    PositionState,
-    RunState,
-)
+from lammps_jobs.protocol.engine_state import JournalState, PositionState, RunState
 from lammps_jobs.protocol.messages import (
     ORDER,
     REPORT,
@@ -48,23 +38,11 @@ from lammps_jobs.protocol.messages import (
 from lammps_jobs.record.documents import CutPlan, Fidelity, Frozen, ScriptLine
 from lammps_jobs.script.journal import Journal
 from lammps_jobs.script.language import Position, RunCommand
+from tests.protocol.samples import engine_state
 
 WITHIN_S = 10.0
 HERE = ScriptLine(file="in.test", line=7, command="run 1000")
-STATE = EngineState(
-    journal=JournalState(
-        entries=(JournalEntry(command="fix", key="1", text="fix 1 all nve", words=("fix", "1", "all", "nve"), nexts=0,
-                              used=True),),
-        unknown=("newcommand",), balanced=True, sort={"every": 1000, "bin": "0.0"},
-    ),
-    poured={"rain": 20},
-    position=PositionState(
-        frames=(FrameState(file="in.test", lines=((7, "run 10"),), next=1, is_file=False),), seeking="again",
-        skip_next_jump=False,
-    ),
-    where=HERE, stage=2, step=1500, run=RunState(first=0, last=2000, start=0, stop=2000, pre=True, post=True, every=0),
-    box=BoxState(faces="pp pp ss", margins=(None, None, 0.001)), grid=(2, 1, 1), echoes=True, is_sorted=True,
-)  # fmt: skip
+STATE = engine_state(poured={"rain": 20})
 GAINED = Gained(name="dump", source=Path("/scratch/dump"), start=10, stop=20, replaces=False)
 REPORTS: list[Frozen] = [
     Started(lammps_version=20250722, ranks=2),
@@ -152,38 +130,6 @@ def test_job_arrives_as_it_was_written_and_a_malformed_one_is_refused():
             pytest.fail(f"taken {what}: {EngineJob.model_validate_json(json.dumps(case))}")
 
 
-# -- the state that is stored with a checkpoint --------------------------------------------------------
-
-
-def test_state_is_read_back_as_it_was_stored():
-    assert EngineState.parse(STATE.model_dump_json().encode(), "here") == STATE
-
-
-@pytest.mark.parametrize("found", [STATE_FORMAT - 1, STATE_FORMAT + 1])
-@pytest.mark.parametrize("change", ["none", "a field gone", "a field more"])
-def test_state_of_another_version_is_named_so_whatever_its_shape(found, change):
-    plain = {**json.loads(STATE.model_dump_json()), "format": found}
-    if change == "a field gone":
-        del plain["is_sorted"]
-    if change == "a field more":
-        plain["journal"]["entries"][0]["more"] = 1
-    with pytest.raises(OtherFormat, match=f"format {found}; this version of lammps-jobs reads {STATE_FORMAT}"):
-        EngineState.parse(json.dumps(plain).encode(), "here")
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{}", b'{"format": "2"}'])
-def test_state_that_is_none_is_damaged(content):
-    with pytest.raises(Damaged):
-        EngineState.parse(content, "here")
-
-
-def test_state_with_a_field_gone_more_or_wrong_is_damaged():
-    for what, case in broken(STATE):
-        if what not in ("wrong format", "without format"):
-            with pytest.raises(Damaged):
-                pytest.fail(f"taken {what}: {EngineState.parse(json.dumps(case).encode(), 'here')}")
-
-
 def test_state_holds_all_of_journal_position_and_run(tmp_path):
     """What the engine keeps there passes through the stored form and back."""
     journal, position = Journal(), Position(tmp_path)
@@ -201,22 +147,3 @@ def test_state_holds_all_of_journal_position_and_run(tmp_path):
     assert Journal.from_json(kept.model_dump(mode="json")) == journal
     assert Position.from_json(tmp_path, where.model_dump(mode="json")) == position
     assert RunCommand(**run.model_dump()) == RunCommand(0, 10, 0, 10)
-
-
-def test_change_of_what_is_stored_raises_the_format():
-    """When this fails, raise STATE_FORMAT (and set this fingerprint): older states cannot be read any more."""
-    fields = {
-        model.__name__: sorted(model.model_fields)
-        for model in (EngineState, JournalState, JournalEntry, PositionState, FrameState, RunState, BoxState)
-    }
-    assert STATE_FORMAT == 2
-    assert fields == {
-        "EngineState": ["box", "echoes", "format", "grid", "is_sorted", "journal", "position", "poured", "run", "stage",
-                        "step", "where"],
-        "JournalState": ["balanced", "entries", "sort", "unknown"],
-        "JournalEntry": ["command", "key", "nexts", "text", "used", "words"],
-        "PositionState": ["frames", "seeking", "skip_next_jump"],
-        "FrameState": ["file", "is_file", "lines", "next"],
-        "RunState": ["every", "first", "last", "post", "pre", "start", "stop"],
-        "BoxState": ["faces", "margins"],
-    }  # fmt: skip

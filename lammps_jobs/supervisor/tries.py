@@ -1,0 +1,166 @@
+"""Starting engines, and what is made of one that failed: tried again, blamed on a cut, or believed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, assert_never
+
+from lammps_jobs.errors import (
+    INTERRUPTED,
+    CannotResume,
+    EngineDied,
+    Fenced,
+    InternalError,
+    LammpsJobsError,
+    ScriptError,
+)
+from lammps_jobs.protocol import messages
+from lammps_jobs.record.documents import Checkpoint, Decision, Event, Outcome
+from lammps_jobs.supervisor import actions, stimuli
+from lammps_jobs.supervisor.actions import Action, Append, End
+from lammps_jobs.supervisor.attempt_state import (
+    BACK_OFF_S,
+    CORRECT,
+    LONGEST_BACK_OFF_S,
+    MOST_TRIES,
+    AttemptState,
+    Step,
+)
+from lammps_jobs.supervisor.blame import Place, io_error, may_be_the_cuts_fault
+
+# -- tries ---------------------------------------------------------------------------------------------
+
+
+def start_try(state: AttemptState, at: float) -> Step:
+    """Start an engine, after a pause where several came to nothing."""
+    if state.fruitless >= MOST_TRIES:
+        error = EngineDied(
+            f"LAMMPS was started {state.fruitless} times without coming to a checkpoint.",
+            remedy=f"The log says more: lammps-jobs logs {state.rules.run}",
+        )
+        return failed_with(state, error)
+    pause = min(LONGEST_BACK_OFF_S, BACK_OFF_S * 2 ** (state.fruitless - 2)) if state.fruitless >= 2 else 0.0
+    state = replace(
+        state, number=state.number + 1, fruitless=state.fruitless + 1, start_at=at + pause if pause else None,
+        is_listening=False, is_cuttable=False, asked=None, heard_at=at, moved_at=at,
+    )  # fmt: skip
+    return (state, ()) if pause else (state, (start_action(state),))
+
+
+def start_action(state: AttemptState) -> Action:
+    return actions.StartTry(state.number, state.barred.stages, state.barred.checkpoints)
+
+
+# -- failures ------------------------------------------------------------------------------------------
+
+
+def engine_failed(state: AttemptState, report: messages.Failed, at: float) -> Step:
+    place = Place(report.stage, report.step)
+    match report.cause:
+        case "internal":
+            error: LammpsJobsError = InternalError(
+                f"The engine failed: {report.text}", where=str(report.where), remedy=REPORT_IT
+            )
+            return failed_with(state, error)
+        case "resume":
+            remedy = "Start the run again under a new name."
+            error = CannotResume(report.text, where=str(report.where), remedy=remedy)
+            return failed_with(state, error) if state.stopping else blame_the_cut(state, place, error, at)
+        case "script":
+            error = ScriptError(report.text, where=str(report.where), remedy=CORRECT)
+            return failed_with(state, error) if io_error(report.text) else suspect(state, place, error, at)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def engine_gone(state: AttemptState, gone: stimuli.EngineGone) -> Step:
+    place, death = Place(state.progress.stage, state.progress.step), gone.death
+    if not death.is_doubtful:
+        return failed_with(state, death.error)
+    return suspect(state, place, death.error, gone.at)
+
+
+def suspect(state: AttemptState, place: Place, error: LammpsJobsError, at: float) -> Step:
+    """LAMMPS failed. Where a cut may be to blame, once is no proof: it is tried again from the newest checkpoint."""
+    cut = state.newest_cut
+    is_origin = cut is not None and state.origin is not None and cut.seq == state.origin.seq
+    if state.stopping or cut is None or not may_be_the_cuts_fault(
+        cut, place, has_resumed=state.has_resumed, is_origin=is_origin
+    ):  # fmt: skip
+        return failed_with(state, error)
+    again = state.suspicion is not None and (state.suspicion.is_near(place) or not state.has_resumed)
+    if again or any((d.stage, d.checkpoint) == _accused(cut) for d in state.on_probation):
+        return blame_the_cut(state, place, error, at)
+    text = f"LAMMPS failed soon after checkpoint {cut.seq}, and is started again from the newest one: {error.what}"
+    event = append(state, "warning", text, stage=place.stage, step=place.step)
+    state, start = start_try(replace(state, suspicion=place), at)
+    return state, (event, *start)
+
+
+def _accused(cut: Checkpoint) -> tuple[int, int | None]:
+    """The stage, and for a checkpoint at a boundary its number, that a failure after `cut` speaks against."""
+    return cut.stage, cut.seq if cut.stage_boundary else None
+
+
+def blame_the_cut(state: AttemptState, place: Place, error: LammpsJobsError, at: float) -> Step:
+    """Go back: to before the stage that bears no cut, or to before the checkpoint that cannot be resumed from."""
+    cut = state.newest_cut
+    if cut is None:
+        return failed_with(state, error)
+    if cut.stage_boundary:
+        why = f"Going on from checkpoint {cut.seq} failed: {error.what}"
+        decision = decide(state, "do not resume", Place(cut.stage, cut.step), why, cut.seq)
+        barred = replace(state.barred, checkpoints=state.barred.checkpoints | {cut.seq})
+    else:
+        why = f"Stage {cut.stage} is run again from its beginning without cuts; after a cut: {error.what}"
+        decision = decide(state, "no checkpoints", Place(cut.stage, place.step), why)
+        barred = replace(state.barred, stages=state.barred.stages | {cut.stage})
+    event = append(state, "unusable", why, stage=None if cut.stage_boundary else cut.stage,
+                  from_checkpoint=cut.seq if cut.stage_boundary else None)  # fmt: skip
+    tried = tuple(d for d in state.on_probation if (d.stage, d.checkpoint) != _accused(cut))
+    state, start = start_try(replace(state, barred=barred, suspicion=None, on_probation=tried), at)
+    return state, (actions.Decide(decision), event, *start)
+
+
+def decide(state: AttemptState, kind: Any, place: Place, why: str, checkpoint: int | None = None) -> Decision:
+    """Numbered by the loop."""
+    return Decision(
+        number=0, attempt=state.rules.attempt, kind=kind, stage=place.stage, step=place.step, checkpoint=checkpoint,
+        why=why,
+    )  # fmt: skip
+
+
+# -- ends ----------------------------------------------------------------------------------------------
+
+
+def interrupted(state: AttemptState, how: str, *, gently: bool = True) -> Step:
+    why = state.stopping.why if state.stopping else "interrupted"
+    return ended(state, "interrupted", INTERRUPTED, reason=f"{why}: {how}", gently=gently)
+
+
+def failed_with(state: AttemptState, error: LammpsJobsError) -> Step:
+    outcome: Outcome = "fenced" if isinstance(error, Fenced) else "failed"
+    return ended(
+        state, outcome, error.exit_code, reason=error.what, where=error.where, remedy=error.remedy,
+        error=type(error).__name__,
+    )  # fmt: skip
+
+
+def ended(state: AttemptState, outcome: Outcome, code: int, **words: Any) -> Step:
+    return replace(state, is_over=True), (End(outcome, code, state.lineage, **words),)
+
+
+def last_words(state: AttemptState, end: End) -> tuple[Append, ...]:
+    """The event that closes an attempt, for people."""
+    return (append(state, "ended", end.reason or end.outcome),)
+
+
+def append(state: AttemptState, kind: Any, text: str, **fields: Any) -> Append:
+    return Append(Event(attempt=state.rules.attempt, kind=kind, text=text, **fields))
+
+
+def resume_hint(state: AttemptState) -> str:
+    return f"Everything up to the last checkpoint is safe. Try: lammps-jobs resume {state.rules.run}"
+
+
+REPORT_IT = "Checkpoints are as good as before. Please report this, with the attempt's log."

@@ -1,0 +1,75 @@
+"""Attempts that are killed, signalled, overtaken or out of disk: the record is whole and the run resumable."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+import lammps_jobs
+from lammps_jobs import Checkpoints
+from lammps_jobs.record.documents import Attempt
+from tests.conftest import script_of
+from tests.waiting import ended, until, wait_for_checkpoint, wait_for_progress
+
+
+def test_killed_engine_leaves_the_record_and_a_resumable_run(cluster, script):
+    run = cluster.submit(script(script_of("nve", 60_000)), checkpoints=Checkpoints(every_s=0.2))
+    wait_for_checkpoint(run)
+    os.killpg(run.progress.engine_pid, signal.SIGKILL)
+    state = ended(run)
+    assert (state.state, state.exit_code) == ("failed", 11)
+    assert "SIGKILL" in state.reason
+    reached = run.status.checkpoint_step
+    run.resume()
+    wait_for_progress(run, reached + 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_with_a_checkpoint(cluster, script, number):
+    run = cluster.submit(script(script_of("nve", 200_000)))
+    wait_for_progress(run)
+    os.kill(run.record.attempts()[-1].supervisor_pid, number)
+    state = ended(run)
+    assert (state.state, state.exit_code) == ("interrupted", 75)
+    assert state.checkpoint_step > 0
+    assert number.name in state.reason
+
+
+def test_overtaken_attempt_stops_and_commits_nothing_more(cluster, script):
+    run = cluster.submit(script(script_of("nve", 100_000)), checkpoints=Checkpoints(every_s=0.2))
+    wait_for_checkpoint(run)
+    claim = Attempt(number=2, host="elsewhere", supervisor_pid=1, supervisor_started=0, scratch="")
+    assert run.record.claim(claim)
+    until(lambda: run.record.ended(1) is not None, "the end of the attempt that was overtaken")
+    assert run.record.ended(1).outcome == "fenced"
+
+
+needs_mount = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mount"), reason="needs root to mount a small tmpfs: run `make test` as root"
+)
+
+
+@needs_mount
+def test_full_disk_during_a_checkpoint_loses_nothing_committed(script, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
+    try:
+        cluster = lammps_jobs.connect(store=str(small / "store"))
+        run = cluster.submit(script(script_of("nve", 100_000)), checkpoints=Checkpoints(every_s=0.1, keep=50))
+        state = ended(run)
+        assert state.state in ("failed", "lost")
+        assert state.checkpoint_step
+        for seq in run.record.checkpoint_seqs():
+            run.record.verify(run.record.checkpoint(seq))
+        subprocess.run(["mount", "-o", "remount,size=400m", str(small)], check=True)
+        run.resume()
+        wait_for_progress(run)
+        run.kill()
+        ended(run)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
