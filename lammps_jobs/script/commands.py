@@ -197,6 +197,6 @@ COMMANDS: dict[str, Command] = {row.name: row for row in ROWS}
 
 
 def traits_of(name: str) -> Trait:
-    """What is special about a command; nothing about an unknown one."""
+    """What is special about a command; of an unknown one nothing is known."""
     row = COMMANDS.get(name)
     return row.traits if row else Trait.NONE
