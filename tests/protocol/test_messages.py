@@ -37,7 +37,8 @@ from lammps_jobs.protocol.messages import (
 )
 from lammps_jobs.record.documents import CutPlan, Fidelity, Frozen, ScriptLine
 from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.language import Position, RunCommand
+from lammps_jobs.script.language import RunCommand
+from lammps_jobs.script.position import Position
 from tests.protocol.samples import engine_state
 
 WITHIN_S = 10.0
