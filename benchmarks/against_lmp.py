@@ -227,6 +227,7 @@ def main() -> None:
             for run in bench.cluster.runs():
                 if not run.status.is_ended:
                     run.kill()
+                run.settle()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import boto3
 
 from emulator.containers import IMAGE, Podman
 from emulator.endpoint import Endpoint
+from emulator.patience import scaled
 from emulator.servers import MetadataService, metadata
 
 KILLED = 137
@@ -285,7 +286,7 @@ class Cloud:
             if job.machine:
                 self.podman("kill", "--signal", "KILL", job.machine.container, check=False)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(scaled(20))
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import ROOT
+from emulator.patience import scaled
 
 NEEDED = ("podman", "buildah", "runc", "catatonit", "debootstrap")
 HINT = "no containers here: apt-get install podman buildah runc catatonit debootstrap (as root)"
@@ -66,7 +67,7 @@ class Podman:
     def __call__(self, *args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         command = [*self._podman, *args]
         done = subprocess.run(
-            command, capture_output=True, text=True, env=self.environment, timeout=timeout_s, check=False
+            command, capture_output=True, text=True, env=self.environment, timeout=scaled(timeout_s), check=False
         )
         if check and done.returncode:
             raise RuntimeError(f"podman {' '.join(args)}: {done.stderr.strip()}")
@@ -82,11 +83,11 @@ class Podman:
         tree = self.home / "base"
         shutil.rmtree(tree, ignore_errors=True)
         subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree)],
-                       check=True, capture_output=True, timeout=600)  # fmt: skip
+                       check=True, capture_output=True, timeout=scaled(600))  # fmt: skip
         packed = subprocess.Popen(["tar", "-C", str(tree), "-c", "."], stdout=subprocess.PIPE)
         subprocess.run([*self._podman, "import", "-", BASE], stdin=packed.stdout, env=self.environment, check=True,
-                       capture_output=True, timeout=600)  # fmt: skip
-        packed.wait()
+                       capture_output=True, timeout=scaled(600))  # fmt: skip
+        packed.wait(scaled(60))
         shutil.rmtree(tree)
 
     def layers(self, tag: str = IMAGE) -> list[str]:
@@ -104,7 +105,7 @@ class Podman:
                    "--tag", tag, "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
                    "--file", "image/Dockerfile", "."]  # fmt: skip
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, env=self.environment, timeout=1200, check=False
+            command, cwd=ROOT, capture_output=True, text=True, env=self.environment, timeout=scaled(1200), check=False
         )
         if done.returncode:
             raise RuntimeError(f"the image {tag} cannot be built:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")

@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from emulator.patience import scaled, until
 
 
 @contextlib.contextmanager
@@ -24,16 +25,21 @@ def moto(**settings: str) -> Iterator[str]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               env={**os.environ, **settings})  # fmt: skip
     try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and server.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        until(lambda: _answers(port) or server.poll() is not None, "moto's server to answer")
+        assert server.poll() is None, f"moto's server ended with code {server.returncode}"
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        try:
+            server.wait(scaled(10))
+        except subprocess.TimeoutExpired:  # it keeps nothing that would have to be saved
+            server.kill()
+            server.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Metadata(BaseHTTPRequestHandler):

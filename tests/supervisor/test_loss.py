@@ -70,6 +70,6 @@ def test_full_disk_during_a_checkpoint_loses_nothing_committed(script, tmp_path)
         run.resume()
         wait_for_progress(run)
         run.kill()
-        ended(run)
+        assert run.settle()
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
