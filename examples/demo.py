@@ -57,11 +57,11 @@ def main() -> int:
     print(f"  taken away with SIGKILL after step {run.status.step} of production", flush=True)
     run.resume()
     state = run.wait()
-    print(f"  resumed from step {resumed_at(run)[0][1]}, {state.state} at step {state.step}", flush=True)
+    print(f"  resumed from step {run.resumed_at[0][1]}, {state.state} at step {state.step}", flush=True)
 
     kept = cluster.submit(
         script, name="polymer-kept", variables={"prod": steps}, resources=resources,
-        cut_plan=lammps_jobs.CutPlan(cut_at=resumed_at(run), then="set up again"),
+        cut_plan=lammps_jobs.CutPlan(cut_at=run.resumed_at, then="set up again"),
     )  # fmt: skip
     kept_state = kept.wait()
     same = state.state == kept_state.state == "finished" and compare(run, kept, args.out)
@@ -107,11 +107,6 @@ def kill_in_production(run: lammps_jobs.Run, step: int) -> None:
 def _has_checkpoint_in_production(run: lammps_jobs.Run) -> bool:
     newest = run.record.checkpoint(run.record.checkpoint_seqs()[-1])
     return bool(newest and newest.stage == PRODUCTION and not newest.stage_boundary)
-
-
-def resumed_at(run: lammps_jobs.Run) -> tuple[tuple[int, int], ...]:
-    """The cuts that the run was resumed from, as (stage, timestep)."""
-    return tuple((e.stage or 0, e.step or 0) for e in run.events if e.kind == "resumed")
 
 
 def compare(run: lammps_jobs.Run, kept: lammps_jobs.Run, out: Path) -> bool:

@@ -21,7 +21,7 @@ from emulator.stack import deployed
 from lammps_jobs.report.page import write
 
 sys.path[:0] = [str(ROOT / "examples"), str(ROOT / "examples" / "polymer")]
-from demo import PRODUCTION, checkpoints_for, compare, production_steps, resumed_at, speed_of  # noqa: E402
+from demo import PRODUCTION, checkpoints_for, compare, production_steps, speed_of  # noqa: E402
 from generate import write_melt  # noqa: E402
 
 OUT = ROOT / "demo-out" / "cloud"
@@ -56,7 +56,7 @@ def main() -> int:
         travel(cloud, run, steps)
         kept = here.submit(
             script, name="polymer-kept", variables={"prod": steps}, resources=RESOURCES,
-            cut_plan=lammps_jobs.CutPlan(cut_at=resumed_at(run), then="set up again"),
+            cut_plan=lammps_jobs.CutPlan(cut_at=run.resumed_at, then="set up again"),
         )  # fmt: skip
         state = kept.wait()
         same = run.status.state == state.state == "finished" and compare(run, kept, OUT)
