@@ -27,6 +27,10 @@ LONGEST_ADDRESS = 100
 """Characters of a socket's path that every system takes (Linux 107, macOS 103)."""
 
 
+DRAIN_S = 1.0
+"""Seconds that the last words of an engine that has ended may take to arrive."""
+
+
 class EngineProcess:
     """An engine that was started (`start`), and is ended by `stop`."""
 
@@ -78,9 +82,13 @@ class EngineProcess:
         return self._process.pid
 
     @property
-    def died_unheard(self) -> bool:
-        """Whether it ended before it could say anything."""
-        return self._process.poll() is not None and not self._channel
+    def is_gone(self) -> bool:
+        """Whether it has ended, and all that it sent has been handed over."""
+        if self._process.poll() is None:
+            return False
+        if self._channel:
+            self._channel.drain(DRAIN_S)
+        return True
 
     def ask(self, order: Order) -> None:
         """Send an order; nothing happens when nobody hears it."""

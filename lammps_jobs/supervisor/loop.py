@@ -34,7 +34,7 @@ from lammps_jobs.supervisor.recorder import Recorder
 from lammps_jobs.supervisor.recovery import newest_usable
 from lammps_jobs.supervisor.stimuli import Stimulus
 
-TICK_S = 0.2
+TICK_S, LONGEST_WITHOUT_TICK_S = 0.2, 0.5
 DIES_WITHIN_S = 20.0
 """Seconds that an engine whose connection is gone may take to end."""
 
@@ -53,6 +53,7 @@ class Supervisor:
         self._try = 0
         self._recorder = Recorder(record, number, None, self.spec.checkpoints.keep)
         self._events = 0
+        self._ticked_at = 0.0
 
     @classmethod
     def claim(cls, record: RunRecord, scratch: Path, environment: JobEnvironment = JobEnvironment()) -> Supervisor:
@@ -100,6 +101,7 @@ class Supervisor:
         )
         happened: deque[Stimulus] = deque()
         while True:
+            began = time.monotonic()
             for action in todo:
                 if isinstance(action, actions.End):
                     self._stop_engine(gently=action.gently)
@@ -109,6 +111,8 @@ class Supervisor:
                 except LammpsJobsError as error:  # what was to follow relied on it
                     happened.appendleft(stimuli.ActionFailed(time.monotonic(), error))
                     break
+            if time.monotonic() - began > LONGEST_WITHOUT_TICK_S:  # first what was said during a long upload
+                self._ticked_at = time.monotonic()
             stimulus = happened.popleft() if happened else self._next()
             state, todo = transitions.step(state, stimulus)
 
@@ -119,11 +123,18 @@ class Supervisor:
         )  # fmt: skip
 
     def _next(self) -> Stimulus:
-        with contextlib.suppress(queue.Empty):
-            return self._inbox.get(timeout=TICK_S)
-        if self._engine and self._engine.died_unheard:
-            return self._gone(self._engine, self._try)
-        return stimuli.Tick(time.monotonic())
+        """What happened next; a tick at least every half second, however much the engine has to say."""
+        now = time.monotonic()
+        if now - self._ticked_at < LONGEST_WITHOUT_TICK_S:
+            with contextlib.suppress(queue.Empty):
+                return self._inbox.get(timeout=TICK_S)
+            if self._engine and self._engine.is_gone:
+                with contextlib.suppress(queue.Empty):
+                    return self._inbox.get_nowait()
+                return self._gone(self._engine, self._try)
+            now = time.monotonic()
+        self._ticked_at = now
+        return stimuli.Tick(now)
 
     def _do(self, action: actions.Action, state: AttemptState) -> list[Stimulus]:
         """Carry an action out; returns what comes of it at once. Raises LammpsJobsError."""

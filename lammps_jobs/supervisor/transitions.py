@@ -307,7 +307,8 @@ def _stop_asked(state: AttemptState, asked: stimuli.StopAsked) -> Step:
     stopping = Stopping(asked.why, asked.at + asked.grace_s * (1 - RESERVED / 2))
     state = replace(state, stopping=stopping)
     text = f"{asked.why}: {asked.grace_s:g} s until the machine is gone"
-    order = (Ask(messages.Stop(within_s=asked.grace_s * (1 - RESERVED))),) if state.is_listening else ()
+    within_s = max(0.0, asked.grace_s * (1 - RESERVED) - (state.last_at - asked.at))  # it may have waited for an upload
+    order = (Ask(messages.Stop(within_s=within_s)),) if state.is_listening else ()
     return state, (*order, append(state, "notice", text))
 
 

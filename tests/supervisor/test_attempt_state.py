@@ -191,6 +191,15 @@ def test_a_signal_at_any_moment_ends_the_attempt_in_time(when):
     assert (end.outcome, end.exit_code, end.gently) == ("interrupted", 75, False)
 
 
+def test_a_signal_during_a_long_upload_leaves_the_engine_what_is_left_of_the_grace():
+    attempt = Attempt().goes_on_from(None)
+    attempt.says(cut())
+    attempt(Committed(8.0, cut(), checkpoint(1, 5), 7.0))
+    assert kinds(attempt(StopAsked(3.0, "SIGTERM", 20.0)), Ask) == [Ask(Stop(within_s=7.0))]
+    assert not kinds(attempt(Tick(18.9)), End)
+    assert end_of(attempt(Tick(19.1))).outcome == "interrupted"
+
+
 def test_the_checkpoint_that_a_signal_asked_for_ends_the_attempt():
     attempt = Attempt().goes_on_from(None)
     attempt(StopAsked(0.0, "SIGTERM", 20.0))
