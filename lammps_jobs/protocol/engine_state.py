@@ -108,6 +108,8 @@ class EngineState(Frozen):
         """
         raw: Any = json_of(content, where)
         found = raw.get("format") if isinstance(raw, dict) else None
+        if found is None:
+            raise Damaged("The engine's state does not say which format it has.", where=where)
         if isinstance(found, int) and found != STATE_FORMAT:
             raise OtherFormat(
                 f"The engine's state has format {found}; this version of lammps-jobs reads {STATE_FORMAT}.",

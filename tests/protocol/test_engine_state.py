@@ -48,6 +48,13 @@ def test_what_is_no_state_is_damaged(content):
         EngineState.parse(content, "here")
 
 
+def test_a_state_that_does_not_say_its_format_is_damaged():
+    raw = json.loads(engine_state().model_dump_json())
+    del raw["format"]
+    with pytest.raises(Damaged, match="which format"):
+        EngineState.parse(json.dumps(raw).encode(), "here")
+
+
 @pytest.mark.parametrize("field", sorted(EngineState.model_fields.keys() - {"format"}))
 def test_a_missing_and_an_unknown_field_are_noticed(field):
     raw = json.loads(engine_state().model_dump_json())
