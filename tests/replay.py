@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def kill_at_some_step(run: Run, chance: Chance, within: int, at_once: float = 0.25) -> RunStatus:
     """SIGKILL to supervisor and engine at a drawn moment of the running attempt; the state afterwards.
 
-    With the probability `at_once` before LAMMPS runs; else when the attempt is a drawn number of steps, less than `within`,
+    With the probability `at_once` before LAMMPS runs; else a drawn number of steps, less than `within`,
     beyond the newest checkpoint there was.
     """
     before = run.status
