@@ -56,14 +56,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-def kill_at_some_step(run: Run, chance: Chance, within: int) -> RunStatus:
+def kill_at_some_step(run: Run, chance: Chance, within: int, at_once: float = 0.25) -> RunStatus:
     """SIGKILL to supervisor and engine at a drawn moment of the running attempt; the state afterwards.
 
-    One time in four at once, before LAMMPS runs; else when the attempt is a drawn number of steps, less than `within`,
+    With the probability `at_once` before LAMMPS runs; else a drawn number of steps, less than `within`,
     beyond the newest checkpoint there was.
     """
     before = run.status
-    beyond = None if chance.random() < 0.25 else chance.randrange(within)
+    beyond = None if chance.random() < at_once else chance.randrange(within)
     goal = -1 if beyond is None else (before.checkpoint_step or 0) + beyond
     patience = Patience(f"step {goal} of attempt {before.attempt}")
     while not (state := run.status).is_ended and state.step < goal:

@@ -114,12 +114,12 @@ def assert_complete(files: dict[str, bytes], steps: range) -> None:
 @pytest.mark.seeds(4)
 def test_killed_at_random_moments_nothing_is_missing_doubled_or_lost(cluster, script, tmp_path, chance):
     """Four seeds with six kills each: SIGKILL to supervisor and engine, wherever they are."""
-    steps = 40_000
+    steps = 30_000
     run = cluster.submit(script(script_of("nvt", steps)), checkpoints=Checkpoints(every_s=0.15),
                          resources=Resources(ranks=1 + chance.of % 2))  # fmt: skip
     kills, committed = 0, 0
     while kills < 6:
-        state = kill_at_some_step(run, chance, within=2500)
+        state = kill_at_some_step(run, chance, within=2500, at_once=0.5)
         kills += 1
         assert state.state in ("lost", "finished")
         newest = state.checkpoint_step or 0
