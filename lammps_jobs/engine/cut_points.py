@@ -143,8 +143,11 @@ def choose(strides: Strides, after: int, last: int, reach: int, *, seek: int = 0
     end = min(last, after + max(reach, pause if not urgent else strides.check) + 1)
     for step in _multiples(pause, after, end - FEW) if seek else ():
         room = min(seek, end - 1 - step)
-        if not strides.open_at(step + 1) and not strides.open_at(step + room // 2):
-            return Armed(step, room)
+        closed_room = next((more for more in range(room, 0, -1) if not strides.open_at(step + more)), 0)
+        if closed_room and not strides.open_at(step + 1) and not strides.open_at(step + room // 2):
+            return Armed(
+                step, closed_room
+            )  # where no list is rebuilt it ends at its last step: no window is open there
     candidates = _multiples(pause, after, end)
     if not candidates:
         stride = strides.check if urgent else pause

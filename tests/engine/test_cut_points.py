@@ -79,3 +79,14 @@ def test_a_cut_lies_ahead_inside_the_run_where_it_can_be_taken(
 )
 def test_a_stop_that_lammps_was_told_of_is_never_put_off_or_forgotten(armed, wanted, then):
     assert sooner(armed, wanted) == then
+
+
+@pytest.mark.parametrize("window", [(5, 4, 20), (10, 10, 100), (5, 4, 50), (2, 3, 7), (1, 20, 20)])
+@pytest.mark.parametrize("urgent", [True, False])
+def test_seeking_never_ends_in_an_open_window(window, urgent):
+    strides = Strides(10, (("av", *window),))
+    for after in range(0, 400):
+        for reach in (5, 17, 40, 130):
+            armed = choose(strides, after, 10_000, reach, seek=100, urgent=urgent)
+            if armed and armed.seek:
+                assert not strides.open_at(armed.step + armed.seek), (after, reach, armed)
