@@ -28,7 +28,7 @@ LONG = f"{START}\nfix 1 all nve\nthermo 100\nrun 100000000\n"
 
 
 def assert_gone(job: EngineJob) -> None:
-    wait_until(lambda: not processes_of(job), f"the end of {[p.cmdline() for p in processes_of(job)]}", SOON_S)
+    wait_until(lambda: not processes_of(job), f"the end of the engine of {job.scratch}", SOON_S)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
