@@ -96,28 +96,42 @@ class _Surveyor:
                     self._command(inner, maybe=True)
 
     def _command(self, args: list[str], *, maybe: bool = False) -> None:
-        row, rest = COMMANDS.get(args[0]), " ".join(args[1:])
+        row = COMMANDS.get(args[0])
         if args[0] == "variable":
             self.values.learn(args, maybe=maybe)
         elif row and row.reads and row.effect is Effect.FLOW:
-            for name in self.values.meanings(rest) or ():
-                self._follow(name.split()[:1])
+            for name in self._meanings(args[row.reads :][:1]):
+                self._follow(name)
         elif args[0] == "pair_style":
-            for text in self.values.meanings(rest) or ():
-                self.styles |= dict.fromkeys(_parts(text.split()))
+            self.styles |= dict.fromkeys(self._pair_styles(args[1:]))
         elif args[0] == "read_data" and self._data is None:
-            self._data = self._only(rest)
+            self._data = self._only(args[1:2])
         elif args[0] == "replicate" and self._copies is None:
-            self._copies = self._only(rest)
+            self._copies = self._only(args[1:4])
 
-    def _follow(self, names: list[str]) -> None:
-        for name in names:
-            if name != "SELF":
-                self.file(os.path.normpath(name))
+    def _follow(self, name: str) -> None:
+        if name != "SELF":
+            self.file(os.path.normpath(name))
 
-    def _only(self, text: str) -> str:
-        """The one text that it stands for; empty when there are several or when only a run tells."""
-        meant = self.values.meanings(text) or []
+    def _pair_styles(self, words: list[str]) -> list[str]:
+        """The pair styles that the words after `pair_style` can name; each word counts, whatever the others hold."""
+        found: list[str] = []
+        for text in self._meanings(words[:1]):
+            first, *within = text.split() or [""]
+            if first.startswith("hybrid"):
+                rest = " ".join(meant for word in words[1:] for meant in self._meanings([word])).split()
+                found += [part for part in (*within, *rest) if re.match(r"[a-z]", part)]
+            elif first:
+                found.append(first)
+        return found
+
+    def _meanings(self, words: list[str]) -> list[str]:
+        """The texts that the words, taken together, can stand for; none when only a run tells."""
+        return self.values.meanings(" ".join(words)) or []
+
+    def _only(self, words: list[str]) -> str:
+        """The one text that the words stand for; empty when there are several or when only a run tells."""
+        meant = self._meanings(words)
         return meant[0] if len(meant) == 1 else ""
 
     def atoms(self) -> int | None:
@@ -128,13 +142,6 @@ class _Surveyor:
         if atoms is None or not copies or not all(word.isdigit() for word in copies):
             return None
         return atoms * math.prod(map(int, copies))
-
-
-def _parts(words: list[str]) -> list[str]:
-    """The pair styles that the words after `pair_style` name."""
-    if not words or not words[0].startswith("hybrid"):
-        return words[:1]
-    return [word for word in words[1:] if re.match(r"[a-z]", word)]
 
 
 def _atoms_in(path: Path) -> int | None:

@@ -86,6 +86,12 @@ def surveyed(tmp_path):
         ("pair_style hybrid/scaled v_f tersoff 0.5 sw\n", ("v_f", "tersoff", "sw")),
         ("print 'not closed\npair_style reaxff NULL\n", ()),
         ("include gone.inc\npair_style sw\n", ("sw",)),
+        ("variable c equal 2.5\npair_style lj/cut ${c}\n", ("lj/cut",)),
+        ("pair_style reaxff NULL safezone $(v_zone) mincap ${cap}\n", ("reaxff",)),
+        ("pair_style hybrid/overlay zbl ${in} $(v_out + 1) snap\n", ("zbl", "snap")),
+        ("pair_style hybrid ${what} snap\n", ("snap",)),
+        ("variable s index 'reaxff NULL'\npair_style $s safezone ${zone}\n", ("reaxff",)),
+        ("jump reax.inc ${label}\n", ("reaxff",)),
     ],
 )
 def test_pair_styles_are_found_by_reading_the_script(surveyed, script, styles):
@@ -94,7 +100,12 @@ def test_pair_styles_are_found_by_reading_the_script(surveyed, script, styles):
 
 @pytest.mark.parametrize(
     "script",
-    ["pair_style &\n  reaxff NULL\n", "variable s string reaxff\npair_style ${s} NULL\n", "include reax.inc\n"],
+    [
+        "pair_style &\n  reaxff NULL\n",
+        "variable s string reaxff\npair_style ${s} NULL\n",
+        "include reax.inc\n",
+        "variable z equal 1.2+0.4\npair_style reaxff NULL safezone ${z}\n",
+    ],
 )
 def test_reaxff_goes_to_kokkos_wherever_the_script_says_it(surveyed, script):
     assert switches("Turing75", 1, 1, surveyed(script)) == KOKKOS_HALF
@@ -113,6 +124,7 @@ def test_callers_variable_names_the_pair_style(surveyed):
         ("read_data melt.data extra/atom/types 1\nreplicate 2 2 3\n", 14_400),
         ("variable n index 2\nread_data &\n melt.data\nreplicate $n $n 3 bbox\n", 14_400),
         ("variable n equal 2\nread_data melt.data\nreplicate $n $n 3\n", None),
+        ("read_data melt.data extra/atom/types $(v_n)\n", 1200),
         ("variable f index melt\nread_data ${f}.data\n", 1200),
         ("variable f index melt empty\nread_data ${f}.data\n", None),
         ("create_atoms 1 box\n", None),
