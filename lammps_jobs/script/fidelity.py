@@ -27,9 +27,9 @@ class Known:
 
 UNTESTED = Known("statistical", "how it goes on after a resume has not been tested")
 """Of a fix without a row: it counts from the moment on that it is made."""
-RUNNING = Known("statistical", "its running average starts anew")
+RUNNING = Known("statistical", "its running average begins again")
 """Page `fix_ave_time`, keyword ave."""
-STORING = Known("statistical", "it takes its values anew at the first set-up after a resume")
+STORING = Known("statistical", "it takes its values again at the first set-up after a resume")
 """Page `fix_store_state`: values of computes, fixes and variables; LAMMPS's source: firstflag."""
 
 
@@ -126,7 +126,7 @@ def uncuttable_because(journal: Journal) -> list[str]:
     """Outputs or styles that forbid a cut in the middle of a run, in words."""
     reasons = [reason for entry in journal.of("dump") for reason in _of_dump(entry)]
     for entry in journal.fixes_with(fixes.Trait.NEW_BOX_EACH_RUN):
-        reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) reduces its box anew whenever a run begins")
+        reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) reduces its box again whenever a run begins")
     for entry in journal.of("dump_modify"):
         if "maxfiles" in entry.words:
             reasons.append(f"dump_modify {entry.words[1]} maxfiles removes old files, which a new process cannot know")

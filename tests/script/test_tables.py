@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from lammps_jobs.script import commands, fixes, styles
 from lammps_jobs.script.fixes import FIXES, Trait, traits_of
 
-PAGE = re.compile(r"(fix_\w+|Commands_removed)(; .+)?")
+PAGES = frozenset((Path(__file__).parent / "manual_pages.txt").read_text().split())
+"""Pages of the LAMMPS manual (22Jul2025) about fixes and commands, and those about styles that a row names."""
+SOURCE = re.compile(r"(?P<page>\w+)([:;] .+)?")
 
 
 @pytest.mark.parametrize(
@@ -26,9 +29,12 @@ def test_table_is_sorted_and_names_nothing_twice(keys):
 
 
 def test_every_row_names_a_page_of_the_manual():
-    assert [fix.name for fix in FIXES if not PAGE.fullmatch(fix.source)] == []
-    assert [row.name for row in commands.ROWS if not re.match(r"[a-z]\w+(: .+)?$", row.source)] == []
-    assert [s.name for s in styles.STYLES if not re.fullmatch(r"\w+(; .+)?", s.source)] == []
+    matches = {row.source: SOURCE.fullmatch(row.source) for row in (*FIXES, *commands.ROWS, *styles.STYLES)}
+    assert [source for source, match in matches.items() if not match or match["page"] not in PAGES] == []
+
+
+def test_fixes_name_pages_about_fixes():
+    assert [fix.name for fix in FIXES if not fix.source.startswith(("fix_", "Commands_removed"))] == []
 
 
 def test_fix_that_is_not_exact_says_why():
