@@ -51,6 +51,8 @@ class Trait(enum.Flag):
     """It sets the box's edges, so that shrink-wrapped faces have new margins."""
     READS_ANY = enum.auto()
     """Any of its words may name a file that it reads."""
+    WRITES_ANY = enum.auto()
+    """Any of its words may name a file that it writes."""
     REOPENS = enum.auto()
     """It may change a file that a stage has written: what a checkpoint records of it is read before."""
     KEEPS_WRITING = enum.auto()
@@ -79,7 +81,7 @@ DONE, KEPT, STYLE, TRACKED = Effect.DONE, Effect.KEPT, Effect.STYLE, Effect.TRAC
 FLOW, RUN, WHOLE, REFUSED = Effect.FLOW, Effect.RUN, Effect.WHOLE, Effect.REFUSED
 NONE, CUMULATIVE, BEFORE_BOX, SURVIVES_CLEAR = Trait.NONE, Trait.CUMULATIVE, Trait.BEFORE_BOX, Trait.SURVIVES_CLEAR
 SETS_FACES, SETS_BOX, READS_ANY, REOPENS = Trait.SETS_FACES, Trait.SETS_BOX, Trait.READS_ANY, Trait.REOPENS
-KEEPS_WRITING, ONLY_WRITES = Trait.KEEPS_WRITING, Trait.ONLY_WRITES
+KEEPS_WRITING, ONLY_WRITES, WRITES_ANY = Trait.KEEPS_WRITING, Trait.ONLY_WRITES, Trait.WRITES_ANY
 
 ROWS: tuple[Command, ...] = (
     Command("angle_coeff", KEPT, CUMULATIVE, source="angle_coeff"),
@@ -167,7 +169,7 @@ ROWS: tuple[Command, ...] = (
     Command("run", RUN, NONE, source="run"),
     Command("run_style", KEPT, NONE, source="run_style"),
     Command("set", DONE, NONE, source="set"),
-    Command("shell", DONE, READS_ANY | REOPENS, source="shell"),
+    Command("shell", DONE, READS_ANY | WRITES_ANY | REOPENS, source="shell"),
     Command("special_bonds", DONE, NONE, source="read_restart: special_bonds"),
     Command("suffix", KEPT, BEFORE_BOX, source="suffix"),
     Command("tad", REFUSED, NONE, source="tad"),

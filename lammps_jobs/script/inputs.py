@@ -7,6 +7,8 @@ along, too, since the machine that runs the script need not have that folder.
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import os
 import re
 from collections.abc import Iterable
@@ -50,7 +52,8 @@ class _Search:
     def __init__(self, folder: Path, given: Variables) -> None:
         self.folder, self.values = folder, Values(given)
         self.found: dict[str, Path] = {}
-        self.written: set[str] = set()
+        self._written: set[str] = set()
+        """Patterns of the files that the script has written so far, or may have."""
 
     def add(self, path: Path) -> None:
         """An input that the caller names: a file, or a folder with all that is in it."""
@@ -80,8 +83,8 @@ class _Search:
         row = COMMANDS.get(args[0])
         if row and row.writes and len(args) > row.writes:
             _check_inside(args[row.writes], where)
+        self._note_written(args)
         if Trait.ONLY_WRITES in traits_of(args[0]):
-            self.written.update(args[1:])
             return
         for inner in commands_in_branches(args):
             self._branch(inner)
@@ -93,10 +96,20 @@ class _Search:
 
     def _branch(self, args: list[str]) -> None:
         """A command that an `if` may issue: what it reads is taken along if it is there."""
+        self._note_written(args)
         row = COMMANDS.get(args[0])
         if (row and row.reads) or args[0] == "pair_coeff":
             for word in args[1:]:
                 self._take(word, args[0])
+
+    def _note_written(self, args: list[str]) -> None:
+        """Note the files that a command writes, as patterns; a `*` in a name stands for the timestep."""
+        every = bool((Trait.ONLY_WRITES | Trait.WRITES_ANY) & traits_of(args[0]))
+        for at, word in enumerate(args[1:], start=1):
+            if every or _is_written(args, at):
+                meant = self.values.meanings(word)
+                names = [pattern(word)] if meant is None else [glob.escape(os.path.normpath(text)) for text in meant]
+                self._written.update(name.replace("[*]", "*") for name in names)
 
     def _take(self, word: str, command: str) -> bool:
         """Take along what the word names; False when it names no file."""
@@ -134,8 +147,9 @@ class _Search:
 
     def _must_exist(self, word: str, where: str) -> None:
         meant = self._meant(word)
-        made = any(word == name or ("*" in name and word.startswith(name.split("*")[0])) for name in self.written)
-        if word in ("SELF", "add") or made or "*" in word or len(meant) != 1:
+        if word in ("SELF", "add") or "*" in word or len(meant) != 1:
+            return
+        if any(fnmatch.fnmatchcase(meant[0], name) for name in self._written):
             return
         raise InputMissing(
             f"The script reads a file that is not there: {meant[0]}", where=where,

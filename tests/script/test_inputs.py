@@ -54,8 +54,39 @@ def test_callers_variable_names_the_file(found):
         found("read_data data.${n}\n", n="z")
 
 
-def test_file_that_the_script_writes_first_need_not_be_there(found):
-    assert found("write_restart mid.x\nread_restart mid.x\nwrite_restart now.*\nread_restart now.100\n") == set()
+@pytest.mark.parametrize(
+    "text",
+    [
+        "write_restart mid.x\nread_restart mid.x\nwrite_restart now.*\nread_restart now.100\n",
+        "variable x index run\nwrite_data run.data\nread_data ./${x}.data\n",
+        "variable x index run\nwrite_data ${x}.data\nread_data run.data\n",
+        "variable t equal step\nwrite_data s$t.data\nread_data s100.data\n",
+        "restart 100 even.r odd.r\nread_restart odd.r\n",
+        "dump 1 all atom 10 o.dump\nread_dump o.dump 0 x y z\n",
+        "dump 1 all atom 10 o[1].*.dump\nread_dump o[1].10.dump 10 x y z\n",
+        'print "mass 1 1" file m.inc\ninclude m.inc\n',
+        'fix p all print 10 "mass 1 1" append "m.inc"\ninclude m.inc\n',
+        "shell cp in.test copy.inc\ninclude copy.inc\n",
+        'if "1 > 0" then "write_data w.data" else "print x file m.inc"\nread_data w.data\ninclude m.inc\n',
+    ],
+)
+def test_file_that_the_script_writes_first_need_not_be_there(found, text):
+    assert found(text) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "read_data never\n",
+        "write_data a.data\nread_data b.data\n",
+        "write_data o[1].data\nread_data o1.data\n",
+        "read_restart later\nwrite_restart later\n",
+        "fix p all ave/time 1 1 1 v_x file ave.txt\ninclude other.txt\n",
+    ],
+)
+def test_file_that_nothing_writes_first_must_be_there(found, text):
+    with pytest.raises(InputMissing, match="not there"):
+        found(text)
 
 
 def test_potentials_of_the_environment_come_along(found, tmp_path, monkeypatch):
