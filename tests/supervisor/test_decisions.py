@@ -154,3 +154,4 @@ def test_nobody_acts_on_a_decision_that_could_not_be_written(cluster, script, tm
     state = ended(run)
     assert (state.state, state.exit_code) == ("failed", 7), state
     assert sum(event.kind == "started" for event in run.events) == 2
+    assert "ERROR: Fix halt" in run.raw_log(), "a third engine was started, and took the place of the second's logs"
