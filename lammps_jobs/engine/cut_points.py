@@ -145,9 +145,7 @@ def choose(strides: Strides, after: int, last: int, reach: int, *, seek: int = 0
         room = min(seek, end - 1 - step)
         closed_room = next((more for more in range(room, 0, -1) if not strides.open_at(step + more)), 0)
         if closed_room and not strides.open_at(step + 1) and not strides.open_at(step + room // 2):
-            return Armed(
-                step, closed_room
-            )  # where no list is rebuilt it ends at its last step: no window is open there
+            return Armed(step, closed_room)  # where no list is rebuilt, the last step is the one cut at
     candidates = _multiples(pause, after, end)
     if not candidates:
         stride = strides.check if urgent else pause
