@@ -142,8 +142,9 @@ class BackendTests:
         self.until(lambda: run.checkpoint is not None, run)
         try:
             run.kill()
-        except WrongState:
-            pytest.skip("machines cannot be taken away from here")
+        except WrongState:  # machines cannot be taken away from here: then nothing has happened to the run
+            assert run.status.state == "running"
+            return
         status = run.wait(self.wait_s)
         assert (status.state, status.attempt) == ("lost", 1)
         assert status.reason
