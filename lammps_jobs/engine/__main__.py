@@ -25,6 +25,7 @@ from lammps_jobs.engine.restored_state import CannotContinue
 from lammps_jobs.engine.session import Session, Stopped, open_session
 from lammps_jobs.engine.supervisor_line import ABANDONED, SupervisorLine
 from lammps_jobs.protocol import alive
+from lammps_jobs.protocol.engine_environment import TUNABLES
 from lammps_jobs.protocol.messages import EngineJob, Failed
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.language import ScriptFault
@@ -39,6 +40,8 @@ def main() -> int:
         return check()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the supervisor decides when to stop
+    os.environ.pop(TUNABLES, None)  # read by now; the script's own commands shall not inherit it
+    import faulthandler; faulthandler.enable(open('/tmp/spike/fault.txt','a'))
     engine = _Engine()
     try:
         engine.run(Path(sys.argv[1]))
@@ -74,7 +77,7 @@ class _Engine:
 
     def fail(self, error: BaseException) -> NoReturn:
         """Say why, and end at once, from whatever thread."""
-        traceback.print_exception(error)
+        traceback.print_exception(error); traceback.print_exception(error, file=open("/tmp/spike/tb","a"))
         sys.stderr.flush()
         if self.line:
             is_main = threading.current_thread() is threading.main_thread()

@@ -9,8 +9,8 @@ the box there is nothing to sort. The bins of the script are laid out after it, 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from lammps_jobs.script.journal import Sort
@@ -33,11 +33,18 @@ def can_be_kept(lmp: Any) -> bool:
 
 
 @contextmanager
-def kept(lmp: Any, sort: Sort) -> Iterator[None]:
-    """Set-ups inside do not sort; `sort` is what holds again afterwards."""
+def kept(lmp: Any, sort: Sort | None, at_rest: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Set-ups inside do not sort; `sort` is what holds again afterwards. None: they do as they like.
+
+    `at_rest` is where LAMMPS takes commands.
+    """
+    if sort is None:
+        yield
+        return
     lmp.command(f"atom_modify sort {sort.every} {BOX}")
     yield
-    lmp.command(f"atom_modify sort {sort.every} {sort.bin}")
+    with at_rest():
+        lmp.command(f"atom_modify sort {sort.every} {sort.bin}")
     getattr(lmp.lib, LAY_OUT_BINS)(_atom(lmp))
 
 

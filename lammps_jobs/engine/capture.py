@@ -6,9 +6,9 @@ import contextlib
 import time
 
 from lammps_jobs.engine import atom_order
+from lammps_jobs.engine.memory import atoms, state
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import Session, Stopped
-from lammps_jobs.engine.set_up import strides_of
 from lammps_jobs.protocol.engine_state import BoxState, EngineState, JournalState, PositionState, RunState
 from lammps_jobs.protocol.messages import Cut, Finished
 from lammps_jobs.script import fidelity
@@ -31,25 +31,26 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         folder.mkdir()
     session.drop_log(True)
     communicator.wait()
-    lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
+    with session.between_runs():
+        lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
     restart_s = time.monotonic() - started
+    atoms.Atoms.take(lmp).save(folder / f"atoms.{communicator.rank}")
+    memory = state.take(lmp)
+    memory.save(folder / f"memory.{communicator.rank}")
     session.flush()
-    poured = {name: int(lmp.extract_fix(name, 0, 0)) for name in session.journal.pours()}
     communicator.wait()
     session.drop_log(False)
     if root:
-        state = _state(session, root, rest, poured)
+        engine_state = _state(session, root, rest)
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
         is_boundary = rest is None
         root.line.send(
             Cut(
-                number=session.cuts, folder=folder, state=state, stage=session.stage + is_boundary,
+                number=session.cuts, folder=folder, state=engine_state, stage=session.stage + is_boundary,
                 boundary=is_boundary, stop=stop, outputs=outputs,
                 fidelity=fidelity.of_resume(
-                    session.journal, is_boundary=is_boundary, reneighboured=reneighboured,
-                    is_triclinic=bool(lmp.extract_setting("triclinic")), ranks=communicator.size,
+                    session.journal, is_boundary=is_boundary, reneighboured=reneighboured, unseen=memory.unseen
                 ),
-                affected=() if is_boundary else strides_of(session.journal).open_at(state.step),
                 restart_s=restart_s, cut_s=time.monotonic() - started,
             )
         )  # fmt: skip
@@ -58,11 +59,10 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         raise Stopped
 
 
-def _state(session: Session, root: Root, rest: RunCommand | None, poured: dict[str, int]) -> EngineState:
+def _state(session: Session, root: Root, rest: RunCommand | None) -> EngineState:
     position = session.position.to_json(back=rest is None)
     return EngineState(
         journal=JournalState.model_validate(session.journal.to_json()),
-        poured=poured,
         position=PositionState.model_validate(position),
         where=session.where,
         stage=session.stage,
@@ -72,6 +72,7 @@ def _state(session: Session, root: Root, rest: RunCommand | None, poured: dict[s
         grid=tuple((session.lmp.extract_global("procgrid") or [])[:3]),
         echoes=root.log.echoes,
         is_sorted=session.is_sorted,
+        has_set_up=session.has_set_up,
     )
 
 
@@ -100,6 +101,6 @@ def finish(session: Session, *, stopped: bool) -> None:
 
 def _write_final_state(session: Session) -> None:
     session.drop_log(True)
-    with contextlib.suppress(Exception):  # no box, or atoms without IDs: then there is none
+    with contextlib.suppress(Exception), session.between_runs():  # no box, or atoms without IDs: then there is none
         session.lmp.command(f"write_dump all custom {session.job.final_state} id type x y z vx vy vz "
                             "modify sort id format float %.17g")  # fmt: skip

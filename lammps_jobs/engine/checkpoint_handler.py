@@ -1,4 +1,4 @@
-"""When to take a checkpoint: requests come in, armed halts and decisions go out.
+"""When to take a checkpoint: requests come in, decisions go out.
 
 This is the only place that decides; the arithmetic behind it is pure and lies in `cut_points`.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from lammps_jobs.engine.cut_points import Armed, Decision, Request, RunView, at_boundary, decide, on_return
+from lammps_jobs.engine.cut_points import Decision, Piece, Request, at_boundary, length_after, next_piece, next_planned
 from lammps_jobs.protocol.messages import Stop, TakeCheckpoint
 from lammps_jobs.record.documents import CutPlan
 
@@ -23,10 +22,10 @@ class CheckpointHandler:
         self._plan, self._every_s, self._clock = plan, every_s, clock
         self._lock = threading.Lock()
         self._request: Request | None = None
-        self._armed: Armed | None = None
-        self._view: RunView | None = None
-        self._last = 0
-        self._halt_at: Callable[[int], None] | None = None
+        self._run: tuple[int, int, int] | None = None
+        self._length, self._rate = 1, 0.0
+        self._begun: tuple[int, float] | None = None
+        self._taken = 0
         self._last_checkpoint = clock()
 
     def take(self, order: TakeCheckpoint | Stop) -> None:
@@ -38,29 +37,29 @@ class CheckpointHandler:
             elif self._request is None:
                 self._request = Request("checkpoint", now, now + order.within_s)
 
-    def begin_run(
-        self, last: int, view: RunView | None, halt_at: Callable[[int], None], planned: Armed | None = None
-    ) -> None:
-        """A run begins that ends at timestep `last`. Without a `view` it is not cut. `halt_at` has LAMMPS stop."""
+    def begin_run(self, stage: int, first: int, last: int) -> None:
+        """A run that may be cut begins; it is a stage from timestep `first` to `last`."""
         with self._lock:
-            self._last, self._view, self._halt_at, self._armed = last, view, halt_at, planned
+            self._run, self._begun = (stage, first, last), None
 
-    def look(self, step: int, rate: float) -> None:
-        """The run is at `step`, at `rate` timesteps a second: arm a halt if it is time to."""
+    def end_run(self) -> None:
         with self._lock:
-            if self._view is None or self._halt_at is None:
-                return
-            armed = decide(self._request, replace(self._view, step=step, rate=rate), self._armed, self._clock())
-            if armed is not None and armed != self._armed:
-                self._armed = armed
-                self._halt_at(armed.step)
+            self._run = None
 
-    def on_return(self, step: int) -> tuple[Decision, int]:
-        """The run came back at `step`, and nothing is armed for it any more: what to do now, and how many single
-        steps to seek a rebuild for."""
+    def next_piece(self, step: int) -> Piece:
+        """The run is at `step`, and LAMMPS at rest: what to do next."""
         with self._lock:
-            self._view = None
-            return on_return(self._armed, self._request, self._plan, step, self._last)
+            assert self._run is not None
+            stage, first, last = self._run
+            now = self._clock()
+            if self._begun:
+                steps, began = self._begun
+                self._length = length_after(steps, now - began)
+                self._rate = steps / max(now - began, 1e-9)
+            planned = next_planned(self._plan, stage, step, first=first, last=last, taken=self._taken)
+            piece = next_piece(self._request, planned, step, last, self._length, self._rate, now)
+            self._begun = (piece.steps, now) if piece.steps and piece.then == "go on" else None
+            return piece
 
     def at_boundary(self, stage: int, step: int) -> Decision:
         """What to do before `stage` begins at `step`."""
@@ -71,11 +70,11 @@ class CheckpointHandler:
     @property
     def is_cuttable(self) -> bool:
         """Whether a run goes on that may be cut."""
-        return self._view is not None
+        return self._run is not None
 
     def taken(self) -> None:
         """A checkpoint was taken, which answers a request for one; a stop that came meanwhile is still to come."""
         with self._lock:
-            self._last_checkpoint, self._armed = self._clock(), None
+            self._last_checkpoint, self._taken = self._clock(), self._taken + 1
             if self._request and self._request.kind == "checkpoint":
                 self._request = None

@@ -35,6 +35,10 @@ class Communicator:
         found: Any = answer() if self.is_root else None
         return self._comm.bcast(found) if self._comm else found  # type: ignore[no-any-return]
 
+    def gather(self, value: T) -> list[T]:
+        """What every rank has, in the order of the ranks, on every rank."""
+        return list(self._comm.allgather(value)) if self._comm else [value]
+
     def wait(self) -> None:
         """Return when every rank has called it."""
         if self._comm:

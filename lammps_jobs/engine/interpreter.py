@@ -11,7 +11,7 @@ from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.capture import take_checkpoint
 from lammps_jobs.engine.restore import restore
 from lammps_jobs.engine.restored_state import check_all_state_claimed
-from lammps_jobs.engine.run_segments import RunSegments
+from lammps_jobs.engine.run_pieces import RunPieces
 from lammps_jobs.engine.session import Session
 from lammps_jobs.protocol.messages import StageBegan
 from lammps_jobs.record.documents import ScriptLine
@@ -41,9 +41,10 @@ class Interpreter:
         """
         session = self.session
         if session.job.restore:
-            rest = restore(session, session.job.restore)
-            if rest:
-                RunSegments(session, rest).execute()
+            inside = restore(session, session.job.restore)
+            if inside:
+                loop, rest = inside
+                RunPieces(session, rest, loop).resume()
         else:
             for name, values in session.job.variables.items():
                 line = ["variable", name, "index", *values]
@@ -77,7 +78,7 @@ class Interpreter:
         if session.is_at_boundary:  # resumed right here
             session.is_at_boundary = False
             return
-        if fidelity.is_half_made(session.journal):
+        if fidelity.is_half_made(session.journal) or (session.is_halted and fidelity.halts_softly(session.journal)):
             return
         stage, step = session.stage + 1, session.step
         decision = session.from_root(lambda root: root.handler.at_boundary(stage, step))
@@ -142,7 +143,7 @@ class Interpreter:
                 session.lmp, args, session.boundary, session.folder, session.margins
             )  # fmt: skip
         if args[0] == "clear":
-            session.halt_stride, session.has_set_up, session.boundary = 0, False, box_margins.Boundary()
+            session.has_set_up, session.boundary = False, box_margins.Boundary()
 
     def _pinned(self, args: list[str], line: str) -> str:
         """The command with what it took from the present box said outright, for issuing it again."""
@@ -220,12 +221,12 @@ class Interpreter:
         self._begin_stage(refused)
         session = self.session
         if session.root:
-            session.root.begin_run(session.step + steps, session.stage)
+            session.root.monitor.begin_run(session.step + steps, session.stage)
         session.lmp.command(line)
         check_all_state_claimed(session)
         session.has_set_up = True
         if session.root:
-            session.root.end_run(cut=False)
+            session.root.monitor.end_run()
 
     def _run(self, args: list[str], line: str) -> None:
         session = self.session
@@ -242,7 +243,7 @@ class Interpreter:
             self._whole(line, command.last - command.first, refused)
             return
         self._begin_stage()
-        RunSegments(session, command).execute(line)
+        RunPieces(session, command).execute(line)
 
     def _refused(self, command: RunCommand) -> tuple[str, ...]:
         """Why the run cannot be cut in its middle, in words."""
@@ -252,8 +253,6 @@ class Interpreter:
             reasons.append("a cut inside this stage made LAMMPS fail before")
         if command.every:
             reasons.append("run ... every is one piece")
-        if not command.pre and session.has_set_up and not session.halt_stride:
-            reasons.append("run ... pre no")
         return tuple(reasons)
 
 

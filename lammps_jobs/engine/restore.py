@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import math
 
-from lammps_jobs.engine import box_margins
-from lammps_jobs.engine.restored_state import check_all_state_claimed
+from lammps_jobs.engine import atom_order, box_margins
+from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import Session
-from lammps_jobs.engine.set_up import forget_new_bytes, set_up_again
+from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back
 from lammps_jobs.protocol.engine_state import EngineState
 from lammps_jobs.protocol.messages import Restore, Resumed
-from lammps_jobs.script import commands, styles
+from lammps_jobs.script import commands, fidelity, styles
 from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import RunCommand
 from lammps_jobs.script.position import Position
 
 
-def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
-    """Bring LAMMPS and the session to the state of the checkpoint; the run that was cut, None between two stages.
+OF_ROWS = ("thermo_style", "thermo_modify")
+"""Commands that are issued after the set-up, which prints a row."""
+
+
+def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunCommand] | None:
+    """Bring LAMMPS and the session to the state of the checkpoint; the run that LAMMPS is inside of, None between two.
 
     Raises CannotContinue when LAMMPS did not take up again all of it.
     """
     state = EngineState.parse(checkpoint.state.read_bytes(), str(checkpoint.state))
     journal = Journal.from_json(state.journal.model_dump(mode="json"))
-    journal.has_poured(state.poured)
     session.recorded = frozenset(checkpoint.outputs)
     session.stage = state.stage
     session.move_to(state.where)
@@ -35,21 +38,47 @@ def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
     _restore_box(session, state, checkpoint)
     session.lmp.flush_buffers()
     restored = session.from_root(lambda root: _restored_styles(root, since))
-    later = journal.new_dumps()
-    for entry in (entry for entry in journal.after_box() if entry not in later):
-        if not _is_restored(entry, restored):
+    for entry in journal.after_box():
+        if not _is_restored(entry, restored) and entry.command not in OF_ROWS:
             _issue_again(session, entry)
     session.journal = journal
     session.position = Position.from_json(session.folder, state.position.model_dump(mode="json"))
-    session.unclaimed_since, session.is_sorted = since, state.is_sorted
+    session.is_sorted, session.has_set_up = state.is_sorted, state.has_set_up
     rest = RunCommand(**state.run.model_dump()) if state.run else None
     session.is_at_boundary = rest is None
-    _set_up(session, rest, later)
     if session.root:
         session.root.log.echoes = state.echoes
+    forget_new_bytes(session, journal.new_averages())  # of files that the commands issued again opened
+    loop = InnerLoop(session.lmp)
+    if rest or session.has_set_up:
+        _set_up(session, loop, rest)
+    for entry in journal.after_box():
+        if entry.command in OF_ROWS:
+            with session.between_runs():
+                _issue_again(session, entry)
+    forget_new_bytes(session, journal.new_averages())
+    give_memory_back(session, checkpoint)
+    if session.root:
         session.drop_log(False)
-        session.root.line.send(Resumed(step=session.step, stage=session.stage))
-    return rest
+        seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven)
+        session.root.line.send(Resumed(step=session.step, stage=session.stage, seen=seen))
+    return (loop, rest) if rest else None
+
+
+def _set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
+    """LAMMPS's set-up, in a process that then holds every object that the cut one held.
+
+    Right inside the run that was cut (`rest`), or between two: its memory is given back next, so the set-up may change
+    what it likes. Rows of thermo output are not asked for here, where a fix that they read may have no value.
+    """
+    line = rest.rest(steps=rest.last - session.step, set_up=True) if rest else "run 0 post no"
+    sort = session.journal.sort if session.is_sorted and atom_order.can_be_kept(session.lmp) else None
+    session.loop = loop
+    with atom_order.kept(session.lmp, sort, session.between_runs):
+        loop.open(lambda: session.lmp.command(line))
+    if rest is None:
+        loop.abandon()
+        session.loop = None
 
 
 def _restore_box(session: Session, state: EngineState, checkpoint: Restore) -> None:
@@ -75,17 +104,6 @@ def _is_restored(entry: Entry, kinds: list[str]) -> bool:
     if kind == "pair" and styles.Trait.UNRESTORED in styles.traits_of("pair", entry.words[1]):
         return False
     return entry.command.endswith("_style") and kind in kinds
-
-
-def _set_up(session: Session, rest: RunCommand | None, later: list[Entry]) -> None:
-    """Set LAMMPS up as it was at the cut. Dumps whose first frame is still to come are made after that (`later`)."""
-    forget_new_bytes(session)  # of files that the commands issued again opened
-    set_up_again(session, rest)
-    if session.has_set_up:
-        check_all_state_claimed(session)
-    for entry in later:
-        _issue_again(session, entry)
-    forget_new_bytes(session, session.journal.new_averages())
 
 
 def _issue_again(session: Session, entry: Entry) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from lammps_jobs.engine.checkpoint_handler import CheckpointHandler
-from lammps_jobs.engine.cut_points import Armed, RunView
 from lammps_jobs.engine.log_stitcher import LogStitcher
 from lammps_jobs.engine.output_tracker import OutputTracker
 from lammps_jobs.engine.run_monitor import RunMonitor
@@ -18,8 +17,6 @@ from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.messages import EngineJob, Started
 from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, ScriptLine
 
-HALT_VARIABLE = "ljx_at"
-"""LAMMPS's internal variable with the timestep to stop at."""
 WHERE_SIZE = 1024
 
 
@@ -37,23 +34,6 @@ class Root:
         """Keep the present line in a file, for whoever looks after a crash."""
         text = json.dumps([where.file, where.line, where.command[:300]]).encode()
         os.pwrite(self.where_file.fileno(), text.ljust(WHERE_SIZE), 0)
-
-    def begin_run(
-        self, last: int, stage: int, view: RunView | None = None, *, style: str = "", skip_first_row: bool = False,
-        planned: Armed | None = None, hold: bool = False,
-    ) -> None:  # fmt: skip
-        """LAMMPS is about to run to timestep `last`; with a `view` it may be cut. The rest is for the log."""
-        self.log.begin_run(skip_first_row=skip_first_row, style=style, hold=hold)
-        self.monitor.begin_run(last, stage)
-        self.handler.begin_run(last, view, self._halt_at, planned)
-
-    def _halt_at(self, step: int) -> None:
-        self.lmp.set_internal_variable(HALT_VARIABLE, float(step))
-
-    def end_run(self, *, cut: bool, drop_last_row: bool = False) -> None:
-        """LAMMPS came back; `cut`: to go on."""
-        self.monitor.end_run()
-        self.log.end_run(cut=cut, drop_last_row=drop_last_row)
 
     def fetch(self, names: list[str]) -> None:
         """Have recorded outputs brought to the working folder, unless they lie there already."""

@@ -20,7 +20,7 @@ RATE_S = 0.25
 
 
 class RunMonitor:
-    """Publishes progress, keeps the log up to date, and has the checkpoint handler look at the run."""
+    """Publishes progress, keeps the log up to date, and says whether it can be cut."""
 
     def __init__(
         self, lmp: Any, handler: CheckpointHandler, publish: Callable[[Moved], object], pump: Callable[[], object],
@@ -76,21 +76,20 @@ class RunMonitor:
         while True:
             time.sleep(TICK_S)
             now = time.monotonic()
-            self._handler.look(*self._measured(now))
+            self._measure(now)
             if now - reported_at >= (PUBLISH_S if self._is_running else ALIVE_S):
                 reported_at = now
                 self._pump()
                 self._report()
 
-    def _measured(self, now: float) -> tuple[int, float]:
-        """The present timestep, and timesteps a second, as a mean in which the last measurement counts half."""
+    def _measure(self, now: float) -> None:
+        """Timesteps a second, as a mean in which the last measurement counts half."""
         with self._lock:
             step = self._step.value
             if now - self._seen_at >= RATE_S:
                 rate = max(0, step - self._seen) / (now - self._seen_at)
                 self._rate = rate if not self._rate else 0.5 * (self._rate + rate)
                 self._seen, self._seen_at = step, now
-            return step, self._rate
 
     def _report(self) -> None:
         self._publish(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.communicator import Communicator
+from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.memory.terminate import on_terminate
 from lammps_jobs.engine.root import Root, open_root
 from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.messages import EngineJob
@@ -23,6 +26,19 @@ T = TypeVar("T")
 
 class Stopped(Exception):
     """The checkpoint that ends this attempt has been taken."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was seen of a resume: LAMMPS's state in this process against the one that the checkpoint holds."""
+
+    everything: list[str] = field(default_factory=list)
+    """Why nothing could be compared."""
+    unproven: list[str] = field(default_factory=list)
+    """Objects and arrays that are not as they were, or could not be compared."""
+    repaired: list[str] = field(default_factory=list)
+    """Those that a set-up had left otherwise, and that were written back."""
+    seconds: float = 0.0
 
 
 @dataclass
@@ -39,6 +55,10 @@ class Session:
     where: ScriptLine = field(default_factory=ScriptLine)
     boundary: box_margins.Boundary = field(default_factory=box_margins.Boundary)
     margins: box_margins.Margins = box_margins.NONE
+    on_failure: Callable[[Exception], object] = lambda error: None
+    """What ends the engine, from whatever thread, saying why."""
+    proof: Proof = field(default_factory=Proof)
+    """What was seen of the resume that this engine began with."""
     recorded: frozenset[str] = frozenset()
     """Names of the outputs that the record held when this engine started."""
     stage: int = 0
@@ -46,8 +66,6 @@ class Session:
     """Cuts that this engine has taken."""
     has_set_up: bool = False
     """Whether LAMMPS set itself up for a run since the box was made or restored."""
-    halt_stride: int = 0
-    """Timesteps between two looks of our own `fix halt`; 0 while there is none."""
     is_sorted: bool = False
     """Whether LAMMPS sorted the atoms now and then, as of the last cut."""
     is_at_boundary: bool = False
@@ -55,6 +73,12 @@ class Session:
     unclaimed_since: int | None = None
     """Where in LAMMPS's raw log a resume began that still has to be checked: LAMMPS reports at its next set-up."""
 
+    is_halted: bool = False
+    """Whether LAMMPS itself ended a run early: with a soft `fix halt`, it then skips all further ones."""
+    loop: InnerLoop | None = None
+    """The run that LAMMPS is inside of, at rest."""
+    terminating: object = None
+    """Kept as long as the session, since C++ calls it."""
     final_step: int | None = None
     """The timestep at which LAMMPS was closed; None while it is open."""
 
@@ -70,6 +94,10 @@ class Session:
             return answer(self.root)
 
         return self.communicator.from_root(answered)
+
+    def between_runs(self) -> AbstractContextManager[None]:
+        """Where LAMMPS takes commands, also inside a run."""
+        return self.loop.between_runs() if self.loop else nullcontext()
 
     def move_to(self, where: ScriptLine) -> None:
         self.where = where
@@ -105,7 +133,9 @@ def open_session(
     folder = Path.cwd()
     lmp = _open_lammps(job)
     root = open_root(job, lmp, folder, line, on_failure) if line else None
-    return Session(job, lmp, communicator, root, folder, Position(folder))
+    session = Session(job, lmp, communicator, root, folder, Position(folder), on_failure=on_failure)
+    session.terminating = on_terminate(lmp.lib, lambda text: on_failure(Exception(text)))
+    return session
 
 
 def _open_lammps(job: EngineJob) -> Any:

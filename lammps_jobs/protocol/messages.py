@@ -131,6 +131,8 @@ class Resumed(Frozen):
     kind: Literal["resumed"] = "resumed"
     stage: int
     step: int
+    seen: Fidelity
+    """How true this resume is, as LAMMPS's state was compared with the one in the checkpoint."""
 
 
 class StageBegan(Frozen):
@@ -157,8 +159,6 @@ class Cut(Frozen):
     stop: bool
     outputs: tuple[OutputChange, ...]
     fidelity: Fidelity
-    affected: tuple[str, ...]
-    """IDs of averaging fixes whose window was open."""
     cut_s: float
     restart_s: float
 

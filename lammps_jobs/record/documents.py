@@ -270,8 +270,6 @@ class Checkpoint(Lineage):
     ranks: int
     cut_s: float = 0.0
     restart_s: float = 0.0
-    affected: tuple[str, ...] = ()
-    """Rows that a resume from here cannot reproduce, in words (an averaging window that was open)."""
     committed: datetime = Field(default_factory=now)
 
     @property

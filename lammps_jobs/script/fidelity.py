@@ -36,28 +36,42 @@ STORING = Known("statistical", "it takes its values again at the first set-up af
 # -- the grade -------------------------------------------------------------------------------------
 
 
-def of_resume(
-    journal: Journal, *, is_boundary: bool, reneighboured: bool, is_triclinic: bool = False, ranks: int = 1
-) -> Fidelity:
-    """How true a resume from a cut here is, apart from averaging windows that are open.
+def of_resume(journal: Journal, *, is_boundary: bool, reneighboured: bool, unseen: list[str]) -> Fidelity:
+    """How true a resume from a cut here is expected to be; what is seen of it then decides (`of_proof`).
 
     `is_boundary`: the cut lies between two stages. `reneighboured`: LAMMPS built its neighbour lists at this step.
+    `unseen`: objects whose state could not be followed to its end.
     """
-    grade, reasons = grade_of(journal)
-    rounding = _rounding(journal, is_triclinic=is_triclinic, ranks=ranks)
-    never = is_boundary or (reneighboured and sets_up_alike(journal))
+    seen = of_proof(journal, [], unseen)
+    never = is_boundary or reneighboured
+    return seen.model_copy(update={"as_if": "never cut" if never and seen.grade == "exact" else "set up again"})
+
+
+def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fidelity:
+    """How true a resume is, of which LAMMPS's state was compared with the one at the cut.
+
+    `everything`: why nothing could be compared; then only the tables of what LAMMPS itself restores speak for it.
+    `unproven`: objects that differ or could not be compared. What is not proven is never called exact.
+    """
+    found: list[tuple[Grade, str]] = []
+    if everything:
+        found += [("faithful", f"not proven: {why} changed in the new process") for why in everything]
+        found += [*_of_fixes(journal), *_of_pair_styles(journal)]
+    for name in unproven:
+        known = _of_object(journal, name)
+        found.append((worst([known.grade, "faithful"]), f"not proven: {name}: {known.why}".removesuffix(": ")))
     return Fidelity(
-        grade=worst([grade, "faithful" if rounding else "exact"]),
-        as_if="never cut" if never else "set up again",
-        reasons=(*reasons, *rounding),
+        grade=worst(grade for grade, _ in found),
+        as_if="set up again" if found else "never cut",
+        reasons=tuple(reason for _, reason in found),
     )
 
 
-def grade_of(journal: Journal) -> tuple[Grade, list[str]]:
-    """How true a resume can be, and why it is not better, in words that name the command."""
-    found = [*_of_fixes(journal), *_of_computes(journal), *_of_pair_styles(journal)]
-    found += [("statistical", f"command {name}: unknown to lammps-jobs") for name in sorted(set(journal.unknown))]
-    return worst(grade for grade, _ in found), [reason for _, reason in found]
+def _of_object(journal: Journal, name: str) -> Known:
+    """What the tables know of an object of LAMMPS that could not be compared, such as `fix 1`."""
+    kind, _, label = name.partition(" ")
+    entries = [entry for entry in journal.of("fix") if kind == "fix" and entry.words[1] == label]
+    return of_fix(entries[-1].words) if entries else UNTESTED
 
 
 def of_fix(words: list[str]) -> Known:
@@ -87,36 +101,12 @@ def _of_fixes(journal: Journal) -> list[tuple[Grade, str]]:
     return found
 
 
-def _of_computes(journal: Journal) -> list[tuple[Grade, str]]:
-    return [
-        ("faithful", f"compute {entry.words[1]} ({entry.words[3]}): units reduced rounds positions at every use")
-        for entry in journal.of("compute")
-        if styles.Trait.ROUNDS_REDUCED in styles.traits_of("compute", entry.words[3])
-        and "units reduced" in " ".join(entry.words)
-    ]
-
-
 def _of_pair_styles(journal: Journal) -> list[tuple[Grade, str]]:
     return [
         ("statistical", f"pair_style {entry.words[1]}: its forces are not exactly restartable")
         for entry in journal.of("pair_style")
         if any(styles.Trait.INEXACT_FORCE in styles.traits_of("pair", word) for word in entry.words[1:])
     ]
-
-
-def _rounding(journal: Journal, *, is_triclinic: bool, ranks: int) -> list[str]:
-    """What besides fixes and force field makes a resume faithful rather than exact."""
-    reasons = []
-    if is_triclinic:
-        reasons.append("triclinic box: LAMMPS goes by way of reduced coordinates, which rounds")
-    if ranks > 1 and journal.is_balanced:
-        reasons.append("balance: a new process divides the box among its ranks evenly again")
-    return reasons
-
-
-def sets_up_alike(journal: Journal) -> bool:
-    """Whether a new set-up at a rebuild leaves the run as it was, to the last bit."""
-    return not journal.fixes_with(fixes.Trait.REDERIVES)
 
 
 # -- what forbids a cut ----------------------------------------------------------------------------
@@ -158,25 +148,9 @@ def is_half_made(journal: Journal) -> bool:
     return remade or any(not entry.used for entry in journal.fixes_with(fixes.Trait.REFERENCE_AT_SETUP))
 
 
-# -- what forbids to seek a rebuild step by step ---------------------------------------------------
-
-
-def thermo_reads_fixes(journal: Journal) -> bool:
-    """Whether a thermo row can be printed at some steps only, because it holds what a fix computes."""
-    texts = [entry.text for entry in journal.entries if entry.command in ("thermo_style", "variable")]
-    return journal.thermo_every() is None or any("f_" in text for text in texts)
-
-
-def thermo_moves_bias(journal: Journal) -> bool:
-    """Whether a fix thermostats by the bias that a compute found when it was last asked.
-
-    Evaluating the compute, even for a thermo row, then changes the trajectory, in bare LAMMPS too (fix_modify temp;
-    compute temp/cs).
-    """
-    computes = [entry.words for entry in journal.of("compute")]
-    plain = {words[1] for words in computes if styles.Trait.NO_BIAS in styles.traits_of("compute", words[3])}
-    named = [_value(entry.words[2:], "temp") for entry in journal.of("fix_modify")]
-    return any(name is not None and name not in plain | {"thermo_temp"} for name in named)
+def halts_softly(journal: Journal) -> bool:
+    """Whether LAMMPS, halted once, skips all further runs (page `fix_halt`, error soft), which no restart file says."""
+    return any(_value(entry.words[3:], "error") == "soft" for entry in journal.of("fix") if entry.words[3] == "halt")
 
 
 def _value(words: list[str], keyword: str) -> str | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from lammps_jobs.errors import NotInstalled
+from lammps_jobs.protocol.engine_environment import ENGINE_ENVIRONMENT
 from lammps_jobs.protocol import alive
 from lammps_jobs.protocol.channel import Channel
 from lammps_jobs.protocol.messages import PRINTED, REPORT, EngineJob, Order, Report
@@ -62,7 +63,7 @@ class EngineProcess:
         command = [sys.executable, "-u", "-m", "lammps_jobs.engine", str(path)]
         if job.ranks > 1:
             command = [mpirun(), "-n", str(job.ranks), *command]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        environment = {**os.environ, **ENGINE_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
         with (job.scratch / PRINTED).open("wb") as out:
             process = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 from lammps_jobs.errors import Damaged, Fenced
 from lammps_jobs.protocol.messages import Cut, Finished, OutputChange, Removed
-from lammps_jobs.record.documents import Checkpoint, Fidelity, Lineage, OutputFile, Result
+from lammps_jobs.record.documents import Checkpoint, Lineage, OutputFile, Result
 from lammps_jobs.record.run_record import RunRecord
 
 
@@ -24,7 +25,7 @@ class Recorder:
         Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were.
         """
         outputs = self._with(cut.outputs)
-        restart = {path.name: self.record.put_file(path) for path in sorted(cut.folder.glob("restart*"))}
+        restart = {path.name: self.record.put_file(path) for path in _files_of_state(cut.folder)}
         checkpoint = Checkpoint(
             **_fields(lineage),
             seq=self._next_seq(),
@@ -35,12 +36,11 @@ class Recorder:
             restart=restart,
             state=self.record.put_bytes(cut.state.model_dump_json().encode()),
             outputs=outputs,
-            fidelity=fidelity_of(cut),
+            fidelity=cut.fidelity,
             lammps_version=lammps_version,
             ranks=ranks,
             cut_s=cut.cut_s,
             restart_s=cut.restart_s,
-            affected=cut.affected,
         )
         self.check_not_overtaken()
         if not self.record.commit(checkpoint):
@@ -104,12 +104,9 @@ class Recorder:
             self.record.drop_checkpoint(checkpoint, needed)
 
 
-def fidelity_of(cut: Cut) -> Fidelity:
-    """How true a resume from `cut` is: what the engine says of it, and statistical with an open averaging window."""
-    if not cut.affected:
-        return cut.fidelity
-    windows = tuple(f"fix {name}: its averaging window was open" for name in cut.affected)
-    return cut.fidelity.model_copy(update={"grade": "statistical", "reasons": (*cut.fidelity.reasons, *windows)})
+def _files_of_state(folder: Path) -> list[Path]:
+    """LAMMPS's restart file, and of each rank its atoms and its objects in memory."""
+    return sorted(path for kind in ("restart*", "atoms.*", "memory.*") for path in folder.glob(kind))
 
 
 def _fields(lineage: Lineage) -> dict[str, Any]:

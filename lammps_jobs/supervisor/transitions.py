@@ -128,7 +128,7 @@ def _said(state: AttemptState, said: stimuli.EngineSaid) -> Step:  # noqa: PLR09
         case messages.Moved():
             return _moved(state, report, at)
         case messages.Resumed():
-            return _resumed(state, at)
+            return _resumed(state, report.seen, at)
         case messages.Cut():
             state = replace(state, asked=None, due=at + state.rules.every_s)
             return state, (actions.Commit(report, state.lineage),)
@@ -184,12 +184,12 @@ def _forgive(state: AttemptState, report: messages.Moved) -> Step:
     return replace(state, on_probation=kept), tuple(done)
 
 
-def _resumed(state: AttemptState, at: float) -> Step:
+def _resumed(state: AttemptState, seen: Fidelity, at: float) -> Step:
     checkpoint = state.origin
     state = replace(state, has_resumed=True)
     if checkpoint is None:
         return state, ()
-    here = fidelity_here(checkpoint, state.lammps_version, state.ranks)
+    here = fidelity_here(checkpoint, seen, state.lammps_version, state.ranks)
     lineage = Lineage(
         parent=checkpoint.seq,
         resumed_at=(*checkpoint.resumed_at, (checkpoint.stage, checkpoint.step)),
@@ -203,8 +203,9 @@ def _resumed(state: AttemptState, at: float) -> Step:
     return replace(state, lineage=lineage, progress=progress), (event, Publish(progress))
 
 
-def fidelity_here(checkpoint: Checkpoint, lammps_version: int, ranks: int) -> Fidelity:
-    """How true a resume from `checkpoint` is with this LAMMPS and so many ranks: rounding where they differ."""
+def fidelity_here(checkpoint: Checkpoint, seen: Fidelity, lammps_version: int, ranks: int) -> Fidelity:
+    """How true a resume from `checkpoint` is, of which the engine has `seen` so much, with this LAMMPS and so many
+    ranks: rounding where they differ."""
     notes = list(checkpoint.fidelity.reasons)
     if checkpoint.lammps_version != lammps_version:
         notes.append(f"LAMMPS {checkpoint.lammps_version} wrote the checkpoint, {lammps_version} goes on")
@@ -212,7 +213,8 @@ def fidelity_here(checkpoint: Checkpoint, lammps_version: int, ranks: int) -> Fi
         notes.append(f"{checkpoint.ranks} rank(s) wrote the checkpoint, {ranks} go on")
     same = (checkpoint.lammps_version, checkpoint.ranks) == (lammps_version, ranks)
     elsewhere = Fidelity(as_if="never cut") if same else Fidelity(grade="faithful")
-    return weakest([checkpoint.fidelity, elsewhere]).model_copy(update={"reasons": tuple(notes)})
+    notes += seen.reasons
+    return weakest([checkpoint.fidelity, seen, elsewhere]).model_copy(update={"reasons": tuple(dict.fromkeys(notes))})
 
 
 # -- checkpoints ---------------------------------------------------------------------------------------

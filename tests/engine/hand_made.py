@@ -18,6 +18,7 @@ import psutil
 
 from lammps_jobs.protocol import alive
 from lammps_jobs.protocol.channel import Channel
+from lammps_jobs.protocol.engine_environment import ENGINE_ENVIRONMENT
 from lammps_jobs.protocol.messages import REPORT, Cut, EngineJob, Failed, Fetch, Fetched, Finished, Report, Uploaded
 from lammps_jobs.record.documents import CutPlan
 
@@ -55,7 +56,7 @@ def started(job: EngineJob, command: list[str], **environment: str) -> Iterator[
     with (job.scratch / "printed").open("wb") as out:
         process = subprocess.Popen(command, cwd=job.scratch / "work", stdin=subprocess.DEVNULL, stdout=out,
                                    stderr=subprocess.STDOUT, start_new_session=True,
-                                   env={**os.environ, **environment})  # fmt: skip
+                                   env={**os.environ, **ENGINE_ENVIRONMENT, **environment})  # fmt: skip
     try:
         yield process
     finally:
