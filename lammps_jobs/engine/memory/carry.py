@@ -40,6 +40,8 @@ class Pairing:
         self.partner: list[int] = [-1] * len(old.blocks)
         """By the index of an old block: that of the new one, or -1."""
         self.missing: list[str] = [name for name in old.unseen]
+        self.reached: set[int] = set(range(len(old.objects)))
+        """Old blocks to which an address leads that is no leftover."""
         index = {name: number for number, (name, _) in enumerate(new.objects)}
         taken: set[int] = set(range(len(new.objects)))
         for number, (name, kind) in enumerate(old.objects):
@@ -54,23 +56,25 @@ class Pairing:
 
     def _pair_below(self, root: int, taken: set[int]) -> None:
         pending = [root]
-        seen = {root}
         while pending:
             number = pending.pop()
             block = self.old.blocks[number]
             at = self.partner[number]
             theirs = _starts(self.new.blocks[at]) if at >= 0 else {}
             for word, target in _starts(block).items():
-                if target in seen or target < len(self.old.objects):
-                    continue
-                seen.add(target)
-                candidate = theirs.get(word, -1)
                 is_last = word == len(block.words) - 1
+                candidate = theirs.get(word, -1)
+                if target < len(self.old.objects):
+                    continue
                 if self.partner[target] < 0 and candidate not in taken and self._is_alike(target, candidate, is_last):
                     self.partner[target] = candidate
                     taken.add(candidate)
-                pending.append(target)
-
+                elif is_last and target not in self.reached:
+                    _forget(block, word)
+                    continue
+                if target not in self.reached:
+                    self.reached.add(target)
+                    pending.append(target)
 
     def _is_alike(self, target: int, candidate: int, is_last: bool) -> bool:
         """Whether two blocks can be the same thing. In the last word of a block an address may be a leftover: there
@@ -89,6 +93,12 @@ def _class(graph: Graph, block: Block) -> tuple[str, int] | None:
     return graph.names[int(block.target[0])], int(block.offset[0])
 
 
+def _forget(block: Block, word: int) -> None:
+    """An address in the last word that leads to nothing that the other process has there: malloc gives out more than
+    was asked for, with what had been there before."""
+    block.kind[block.at == word] = Kind.ELSEWHERE
+
+
 def _starts(block: Block) -> dict[int, int]:
     """By the index of a word: the block of the same graph to whose begin it points."""
     chosen = (block.kind == Kind.OWN) & (block.offset == 0)
@@ -104,6 +114,8 @@ def compare(old: Graph, new: Graph) -> Compared:
         if name in found.missing:
             continue
         at = pairing.partner[number]
+        if number not in pairing.reached:
+            continue
         if at < 0 or len(new.blocks[at].words) < len(block.words):
             found.changed[name] += 1
             continue
@@ -203,23 +215,9 @@ class Overlay:
         return found
 
     def _leave_what_cannot_be_made(self) -> None:
-        """Objects that would need a new block with something of another process in it are left as they are; unless an
-        address that malloc had left in the last word of a block leads there, which is nobody's."""
-        unmade = {
-            number for number, block in enumerate(self.old.blocks)
-            if self.pairing.partner[number] < 0 and not self._can_be_made(block)
-        }  # fmt: skip
-        if not unmade:
-            return
-        for block in self.old.blocks:
-            leads_there = (block.kind == Kind.OWN) & np.isin(block.target, list(unmade))
-            if not leads_there.any():
-                continue
-            is_leftover = leads_there & (block.at == len(block.words) - 1)
-            if _class(self.old, block) is None:
-                block.kind[is_leftover] = Kind.ELSEWHERE
-                leads_there &= ~is_leftover
-            if leads_there.any():
+        """Objects that would need a new block with something of another process in it are left as they are."""
+        for number, block in enumerate(self.old.blocks):
+            if self.pairing.partner[number] < 0 and number in self.pairing.reached and not self._can_be_made(block):
                 self.left.add(self.old.objects[block.owner][0])
 
     def _can_be_made(self, block: Block) -> bool:
@@ -238,7 +236,7 @@ class Overlay:
                 self._place[number] = self.new.blocks[at].address if at >= 0 else 0
                 continue
             at = self.pairing.partner[number]
-            if at < 0 and not self._can_be_made(block):
+            if number not in self.pairing.reached:
                 continue
             fits = at >= 0 and len(self.new.blocks[at].words) >= len(block.words)
             self._place[number] = (
@@ -268,8 +266,8 @@ class Overlay:
             stays = np.zeros(size, bool)
             elsewhere = block.at[(block.kind == Kind.ELSEWHERE) & (block.at < span)]
             stays[elsewhere] = True
-            theirs = other.at[other.kind == Kind.ELSEWHERE]
-            stays[theirs] = True
+            stays[other.at[other.kind == Kind.ELSEWHERE]] = True
+            stays[block.at[block.kind != Kind.ELSEWHERE]] = False
             is_data = np.ones(size, bool)
             is_data[block.at] = False
             stays[:span] |= is_data[:span] & _keeps(block.words[:span], known)

@@ -25,6 +25,8 @@ MOST_BLOCKS = 20_000
 """Blocks of one object; one with more is not followed any further, and counts as not seen."""
 _ADDRESS_BYTES = 6
 """Bytes of an address that are not zero."""
+_VECTOR = 3
+"""Words of an std::vector: its begin, its end, the end of its room."""
 _STRUCTS = 4096
 """Bytes up to which a block may be some structs with pointers between numbers."""
 _FILE_SIZE, _FILE_TABLE = 0x1D8, 0xD8
@@ -102,7 +104,7 @@ class Graph:
             for owner, size, links in stored["blocks"].tolist():
                 cut = slice(link, link + links)
                 graph.blocks.append(
-                    Block(0, owner, words[word : word + size], at[cut], kind[cut], target[cut], offset[cut])
+                    Block(0, owner, words[word : word + size], at[cut], kind[cut].copy(), target[cut], offset[cut])
                 )
                 word, link = word + size, link + links
         return graph
@@ -119,16 +121,19 @@ def end_of_text(words: Words) -> int:
     """
     content = words.tobytes()
     end = content.find(b"\0")
-    is_text = end > 0 and 0 < end % WORD < _ADDRESS_BYTES and all(0x20 <= byte < 0x7F for byte in content[:end])
+    is_text = end > 0 and end % WORD < _ADDRESS_BYTES and all(0x20 <= byte < 0x7F for byte in content[:end])
     return end // WORD if is_text else -1
 
 
 class Walk:
     """One look at the memory of a process that is at rest."""
 
-    def __init__(self, named: dict[str, int], foreign: list[int]) -> None:
+    def __init__(self, named: dict[str, int], foreign: list[int], shallow: list[int], answers: list[int]) -> None:
         """`named`: every object that has a name, by its address. What is reached through the objects in `foreign` is
-        theirs, and ELSEWHERE for all others."""
+        theirs, and ELSEWHERE for all others; so is what is reached through those in `shallow`, of which only the
+        numbers in themselves are state. `answers`: vectors that LAMMPS makes again when it is asked for them."""
+        self._answers = answers
+        
         self._mapping = Mapping()
         self._lows, self._highs, self._files = self._mapping.table()
         self._names: dict[int, str] = {address: name for name, address in named.items()}
@@ -139,7 +144,7 @@ class Walk:
             self._claimed[address] = (process.block_size(address), -2)
         base = named["LAMMPS"]
         self._lammps = (base, base + process.block_size(base))
-        for address in foreign:
+        for address in [*foreign, *shallow]:
             self._claim(address)
 
     @property
@@ -224,15 +229,20 @@ class Walk:
         ends = end_of_text(words) if is_plain else -1
         if ends >= 0 and is_pointer[ends]:
             address = int(words[ends])
-            if self._begins_block(address) or 0 <= address - block.address < size:
-                ends = -1
-            else:
-                is_pointer[ends] = False
+            may_be = self._begins_block(address) or 0 <= address - block.address < size
+            is_pointer[ends] = ends == 0 and may_be
         at = np.flatnonzero(is_pointer).astype(np.uint32)
-        if is_plain and (ends >= 0 or not is_pointer[:-1].any()):
-            # no pointers but in what malloc gave beyond what was asked for, with leftovers in it
-            self._leave(block, words, at, first=ends + 1 if ends >= 0 else len(words) - 1)
+        if is_plain and not is_pointer[:-1].any():
+            # malloc gives out more than was asked for, with what had been there before: the last word at most
+            self._leave(block, words, at, first=len(words) - 1)
             return []
+        for answer in self._answers:
+            if 0 <= answer - block.address < size:
+                first = (answer - block.address) // WORD
+                is_pointer[first : first + _VECTOR] = False
+                words = words.copy()
+                words[first : first + _VECTOR] = 0
+                at = np.flatnonzero(is_pointer).astype(np.uint32)
         if self._is_buffer(block.address, words):
             self._leave(block, words, at, first=0)
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 from lammps_jobs.engine.memory import objects, process
@@ -11,9 +12,10 @@ from lammps_jobs.engine.memory.process import WORD
 
 CARRIED = ("Update", "Output", "Domain", "Force", "Group")
 FOREIGN = ("Memory", "Error", "Universe", "Input", "Atom", "Neighbor", "Comm", "Modify", "Timer")
+SHALLOW = ("Domain",)
+"""Of the box itself the edges are state; its table of regions is one of named objects."""
+LIST_OF_DUMPS = "_ZN9LAMMPS_NS6Output13get_dump_listEv"
 STYLES = ("Pair", "Bond", "Angle", "Dihedral", "Improper", "KSpace")
-_TABLE_OF_STYLES = 56
-"""Bytes of a block with an std::map: LAMMPS's tables of what it can make (command names to functions)."""
 
 
 def named_objects(lmp: Any) -> tuple[dict[str, int], list[str]]:
@@ -75,17 +77,27 @@ def _styles(force: int) -> list[tuple[str, int]]:
 def take(lmp: Any) -> Graph:
     """The graph of all state of LAMMPS's objects on this rank, now."""
     named, carried = named_objects(lmp)
-    return _walk(named).graph({name: named[name] for name in carried})
+    return _walk(lmp, named).graph({name: named[name] for name in carried})
 
 
-def _walk(named: dict[str, int]) -> Walk:
-    return Walk(named, [named[part] for part in FOREIGN if part in named])
+def _walk(lmp: Any, named: dict[str, int]) -> Walk:
+    foreign, shallow = ([named[part] for part in parts if part in named] for parts in (FOREIGN, SHALLOW))
+    return Walk(named, foreign, shallow, _answers(lmp, named))
+
+
+def _answers(lmp: Any, named: dict[str, int]) -> list[int]:
+    """Where LAMMPS keeps a list that it makes again whenever it is asked for it: looking at it changes it."""
+    found = getattr(lmp.lib, LIST_OF_DUMPS, None)
+    if found is None or "Output" not in named:
+        return []
+    found.restype, found.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    return [int(found(named["Output"]))]
 
 
 def give_back(lmp: Any, stored: Graph) -> Compared:
     """Make LAMMPS's objects what `stored` says; what was different, and what could not be made the same."""
     named, carried = named_objects(lmp)
-    walk = _walk(named)
+    walk = _walk(lmp, named)
     new = walk.graph({name: named[name] for name in carried})
     return Overlay(stored, new, named, walk.libraries).write()
 
