@@ -41,7 +41,6 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the supervisor decides when to stop
     os.environ.pop(TUNABLES, None)  # read by now; the script's own commands shall not inherit it
-    import faulthandler; faulthandler.enable(open('/tmp/spike/fault.txt','a'))
     engine = _Engine()
     try:
         engine.run(Path(sys.argv[1]))
@@ -77,7 +76,7 @@ class _Engine:
 
     def fail(self, error: BaseException) -> NoReturn:
         """Say why, and end at once, from whatever thread."""
-        traceback.print_exception(error); traceback.print_exception(error, file=open("/tmp/spike/tb","a"))
+        traceback.print_exception(error)
         sys.stderr.flush()
         if self.line:
             is_main = threading.current_thread() is threading.main_thread()

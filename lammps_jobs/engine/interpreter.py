@@ -17,7 +17,7 @@ from lammps_jobs.protocol.messages import StageBegan
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script import commands, fidelity, fixes
 from lammps_jobs.script.commands import COMMANDS, Effect
-from lammps_jobs.script.language import RunCommand, ScriptFault, branches_of, substitute, without_comment, words
+from lammps_jobs.script.language import UNSEEN, RunCommand, ScriptFault, branches_of, substitute, without_comment, words
 
 BRANCH_VARIABLE = "ljx_branch"
 SHOWN = 80
@@ -55,10 +55,12 @@ class Interpreter:
             if session.position.seeking:
                 self._seek_label(text)
                 continue
+            is_ours, text = text.startswith(UNSEEN), text.removeprefix(UNSEEN)
             where = ScriptLine(file=file, line=number, command=text.encode(errors="replace").decode())
             self._before_stage(where, text)
             session.move_to(where)
-            self._echo(text)
+            if not is_ours:
+                self._echo(text)
             self._command(text)
 
     def _seek_label(self, text: str) -> None:
@@ -236,6 +238,10 @@ class Interpreter:
             session.lmp.command(line)  # let LAMMPS say what is wrong with it
             session.has_set_up = True
             return
+        if command.every:
+            where = session.where
+            session.position.branch(where.file, where.line, command.parts())
+            return
         refused = self._refused(command)
         if refused:
             if session.root:
@@ -251,8 +257,6 @@ class Interpreter:
         reasons = fidelity.uncuttable_because(session.journal)
         if session.stage + 1 in session.job.no_checkpoint_stages:
             reasons.append("a cut inside this stage made LAMMPS fail before")
-        if command.every:
-            reasons.append("run ... every is one piece")
         return tuple(reasons)
 
 

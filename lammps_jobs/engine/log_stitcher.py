@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+
 class LogStitcher:
     """Safe to use from the main thread and the watching one.
 
@@ -99,4 +100,3 @@ class LogStitcher:
         for file in (self._target, self._full):
             if file:
                 file.write(text)
-

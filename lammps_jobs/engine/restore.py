@@ -16,7 +16,6 @@ from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import RunCommand
 from lammps_jobs.script.position import Position
 
-
 OF_ROWS = ("thermo_style", "thermo_modify")
 """Commands that are issued after the set-up, which prints a row."""
 

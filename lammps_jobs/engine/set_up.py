@@ -26,11 +26,8 @@ def give_memory_back(session: Session, checkpoint: Restore) -> None:
         mine = Proof(everything=["the order of the atoms"])
     else:
         stored.write(session.lmp)
-        import sys; sys.path.insert(0,"/tmp/spike"); import diag; named,carried=state.named_objects(session.lmp); walk=state._walk(session.lmp,named); diag.out=open("/tmp/spike/diag.txt","a"); diag.reasons(graph,walk.graph({n:named[n] for n in carried}),named,walk.libraries)
         repaired = state.give_back(session.lmp, graph)
-        print("MISSING",repaired.missing,"UNSEEN",graph.unseen,{n:k for n,k in graph.objects if n in repaired.missing},{n:__import__("lammps_jobs.engine.memory.process",fromlist=["x"]).class_of(named.get(n,0)) for n in repaired.missing},file=diag.out,flush=True)
         found = state.prove(session.lmp, graph)
-        import sys; sys.path.insert(0,"/tmp/spike"); import diag; diag.diag(graph,state.take(session.lmp),open("/tmp/spike/diag.txt","a"))
         unmade = [name for name in repaired.missing if not state.exists(session.lmp, name)]
         if unmade:
             raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")

@@ -64,6 +64,8 @@ class RunState(Frozen):
     pre: bool
     post: bool
     every: int
+    commands: tuple[str, ...]
+    span: str
 
 
 class BoxState(Frozen):

@@ -240,6 +240,10 @@ def commands_in_branches(args: list[str]) -> list[list[str]]:
     return [inner for inner in found if inner]
 
 
+UNSEEN = "\x01"
+"""Before a line of our own, which LAMMPS would not echo."""
+
+
 @dataclass
 class RunCommand:
     """A `run` command with its numbers: steps are absolute timesteps."""
@@ -251,17 +255,22 @@ class RunCommand:
     pre: bool = True
     post: bool = True
     every: int = 0
+    commands: tuple[str, ...] = ()
+    """What `every` gives between two parts of the run."""
+    span: str = ""
+    """Its keywords start and stop, as they were given."""
 
     @classmethod
     def parse(cls, args: list[str], step: int) -> RunCommand:
         """Read the words after `run`, given the present timestep. ValueError when LAMMPS must judge it."""
         options: dict[str, str] = {}
         upto, every, at = False, 0, 1
+        commands: tuple[str, ...] = ()
         while at < len(args):
             if args[at] == "upto":
                 upto, at = True, at + 1
             elif args[at] == "every":
-                every, at = int(args[at + 1]), len(args)
+                every, commands, at = int(args[at + 1]), tuple(args[at + 2 :]), len(args)
             elif args[at] in ("start", "stop", "pre", "post") and at + 1 < len(args):
                 options[args[at]] = args[at + 1]
                 at += 2
@@ -278,7 +287,24 @@ class RunCommand:
             pre=options.get("pre", "yes") in yes,
             post=options.get("post", "yes") in yes,
             every=every,
+            commands=() if commands == ("NULL",) else commands,
+            span="".join(f" {name} {options[name]}" for name in ("start", "stop") if name in options),
         )
+
+    def parts(self) -> list[str]:
+        """The commands that a run with `every` stands for (page `run`): its parts, and between them what it gives.
+
+        A part is set up again unless `pre no`; its statistics are printed in full with `post yes`, or for the last.
+        """
+        lines: list[str] = []
+        left = self.last - self.first
+        while left > 0 or not lines:
+            steps = min(left, self.every)
+            pre = " pre no" if not self.pre and lines else ""
+            post = " post no" if not self.post and left > steps else ""
+            lines += [f"{UNSEEN}run {steps}{self.span}{pre}{post}", *self.commands]
+            left -= steps
+        return lines
 
     def rest(self, *, steps: int, set_up: bool, quiet: bool = False) -> str:
         """The command that goes on for `steps`, with ramps over the original span."""

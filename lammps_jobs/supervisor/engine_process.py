@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from lammps_jobs.errors import NotInstalled
-from lammps_jobs.protocol.engine_environment import ENGINE_ENVIRONMENT
 from lammps_jobs.protocol import alive
 from lammps_jobs.protocol.channel import Channel
+from lammps_jobs.protocol.engine_environment import ENGINE_ENVIRONMENT
 from lammps_jobs.protocol.messages import PRINTED, REPORT, EngineJob, Order, Report
 from lammps_jobs.record.documents import ScriptLine
 

@@ -20,8 +20,14 @@ NAMES = (
 """What `Atom::extract` knows (src/atom.cpp); the ones that a run's atom style has not are left out."""
 _COLUMNS = 5
 """For `lammps_extract_atom_size`: columns (src/library.h)."""
-_TYPES = {0: (ctypes.c_int, 1), 1: (ctypes.c_int, 2), 2: (ctypes.c_double, 1), 3: (ctypes.c_double, 2),
-          4: (ctypes.c_longlong, 1), 5: (ctypes.c_longlong, 2)}  # fmt: skip
+_TYPES: dict[int, tuple[str, int]] = {
+    0: ("i4", 1),
+    1: ("i4", 2),
+    2: ("f8", 1),
+    3: ("f8", 2),
+    4: ("i8", 1),
+    5: ("i8", 2),
+}
 """By the number that `lammps_extract_atom_datatype` gives (src/library.h): the type, and 1 or 2 dimensions."""
 
 
@@ -74,7 +80,7 @@ def _view(lmp: Any, name: str) -> NDArray[Any] | None:
     kind = int(lmp.extract_atom_datatype(name))
     if kind not in _TYPES:
         return None
-    ctype, dimensions = _TYPES[kind]
+    letters, dimensions = _TYPES[kind]
     count = int(lmp.extract_global("nlocal") or 0)
     columns = int(lmp.extract_atom_size(name, _COLUMNS)) if dimensions == 2 else 1
     get = lmp.lib.lammps_extract_atom
@@ -85,7 +91,8 @@ def _view(lmp: Any, name: str) -> NDArray[Any] | None:
     if not pointer:
         return None
     shape = (count, columns) if dimensions == 2 else (count,)
-    size = count * columns * ctypes.sizeof(ctype)
+    size = count * columns * np.dtype(letters).itemsize
     if not size:
-        return np.zeros(shape, ctype)
-    return np.frombuffer((ctypes.c_char * size).from_address(int(pointer)), ctype).reshape(shape)
+        return np.zeros(shape, letters)
+    memory = (ctypes.c_char * size).from_address(int(pointer))
+    return np.frombuffer(memoryview(memory), letters).reshape(shape)

@@ -39,7 +39,7 @@ class Pairing:
         self.old, self.new = old, new
         self.partner: list[int] = [-1] * len(old.blocks)
         """By the index of an old block: that of the new one, or -1."""
-        self.missing: list[str] = [name for name in old.unseen]
+        self.missing: list[str] = list(old.unseen)
         self.reached: set[int] = set(range(len(old.objects)))
         """Old blocks to which an address leads that is no leftover."""
         index = {name: number for number, (name, _) in enumerate(new.objects)}
@@ -141,9 +141,7 @@ def _differing(block: Block, other: Block, pairing: Pairing) -> int:
         if mine.kind[k] == Kind.ELSEWHERE:
             continue
         at = their_links.get(word)
-        if at is None:
-            count += 1
-        elif theirs.kind[at] != Kind.ELSEWHERE and not _same_link(mine, k, theirs, at, pairing):
+        if at is None or (theirs.kind[at] != Kind.ELSEWHERE and not _same_link(mine, k, theirs, at, pairing)):
             count += 1
     return count
 
@@ -173,7 +171,9 @@ def _keeps(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.bool_
     """Words that stay as the new process has them: they name something of a process, not of the simulation."""
     pointed = (old >= _LOOKS_LIKE_ADDRESS) & (old < np.uint64(process.HIGHEST))
     handles = np.zeros(len(old), bool)
-    mine, theirs = (words.view(np.uint32).reshape(-1, 2) for words in (np.ascontiguousarray(old), np.ascontiguousarray(new)))
+    mine, theirs = (
+        words.view(np.uint32).reshape(-1, 2) for words in (np.ascontiguousarray(old), np.ascontiguousarray(new))
+    )
     for kind in _HANDLE_KINDS:
         both = ((mine & _HANDLE) == kind) & ((theirs & _HANDLE) == kind)
         handles |= both.any(axis=1)

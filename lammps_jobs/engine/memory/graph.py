@@ -133,13 +133,13 @@ class Walk:
         theirs, and ELSEWHERE for all others; so is what is reached through those in `shallow`, of which only the
         numbers in themselves are state. `answers`: vectors that LAMMPS makes again when it is asked for them."""
         self._answers = answers
-        
+
         self._mapping = Mapping()
         self._lows, self._highs, self._files = self._mapping.table()
         self._names: dict[int, str] = {address: name for name, address in named.items()}
         self._claimed: dict[int, tuple[int, int]] = {}
         """By the address of a block: its size, and its index in the graph or -1."""
-        self._intervals: tuple[Words, Words, NDArray[np.int64]] | None = None
+        self._intervals: tuple[Words, Words] | None = None
         for address in self._names:
             self._claimed[address] = (process.block_size(address), -2)
         base = named["LAMMPS"]
@@ -214,7 +214,6 @@ class Walk:
                 if len(graph.blocks) - before > MOST_BLOCKS:
                     graph.unseen.append(name)
                     break
-        graph.blocks = [b if len(b.words) or b.address else b for b in graph.blocks]
         graph.names = list(self._name_index)
         return graph
 
@@ -280,7 +279,10 @@ class Walk:
         block.kind = np.full(len(block.at), Kind.ELSEWHERE, np.uint8)
         block.target, block.offset = np.full(len(block.at), -1, np.int32), np.zeros(len(block.at), np.int64)
 
-    def _say(self, graph: Graph, word: int, owner: int) -> tuple[Kind, int, int, int | None]:
+    def _say(  # noqa: PLR0911  one return a kind
+        self, graph: Graph, word: int, owner: int
+    ) -> tuple[Kind, int, int, int | None]:
+        """What `word` leads to: its kind, target and byte, and the index of a block that was found by it."""
         known = self._claimed.get(word)
         if known is None:
             size = process.block_size(word)
@@ -305,11 +307,10 @@ class Walk:
 
     def _inside(self, graph: Graph, word: int) -> tuple[Kind, int, int, int | None]:
         """A pointer into the middle of a block that is known."""
-        starts = sorted(self._claimed) if self._intervals is None or len(self._claimed) != len(self._intervals[0]) else None
-        if starts is not None:
+        if self._intervals is None or len(self._claimed) != len(self._intervals[0]):
+            starts = sorted(self._claimed)
             sizes = [self._claimed[start][0] for start in starts]
-            self._intervals = (np.array(starts, np.uint64), np.array(sizes, np.uint64), np.zeros(0, np.int64))
-        assert self._intervals is not None
+            self._intervals = np.array(starts, np.uint64), np.array(sizes, np.uint64)
         at = int(np.searchsorted(self._intervals[0], np.uint64(word), side="right")) - 1
         if at < 0:
             return Kind.ELSEWHERE, -1, 0, None
@@ -350,7 +351,6 @@ class Walk:
 
 
 def _empty(address: int, owner: int) -> Block:
-    none = np.zeros(0, np.uint32)
-    return Block(
-        address, owner, np.zeros(0, np.uint64), none, np.zeros(0, np.uint8), np.zeros(0, np.int32), np.zeros(0, np.int64)
-    )
+    """A block that has not been read yet."""
+    words, at, kind = np.zeros(0, np.uint64), np.zeros(0, np.uint32), np.zeros(0, np.uint8)
+    return Block(address, owner, words, at, kind, np.zeros(0, np.int32), np.zeros(0, np.int64))

@@ -1,10 +1,10 @@
 """LAMMPS's inner loop over timesteps, run piece by piece: between two pieces LAMMPS is at rest inside its `run`.
 
 `Run::command` sets a run up, calls `Integrate::run(n)` and then `Integrate::cleanup()`, and prints its statistics
-(LAMMPS, src/run.cpp). Both calls are virtual. While the command is given to LAMMPS, the table of the integrator is one in
+(LAMMPS, src/run.cpp). Both calls are virtual. While the command is given to LAMMPS, the integrator's table is one in
 which these two do nothing, so the command comes back right before the first step. Then `Integrate::run` is called for
-some steps at a time: its loop holds nothing from one step to the next (src/verlet.cpp, src/respa.cpp), so pieces of it
-are the loop. At last come cleanup and statistics, as `Run::command` would have called them.
+some steps at a time: its loop holds nothing from one step to the next (src/verlet.cpp, src/respa.cpp), so pieces of
+it are the loop. At last come cleanup and statistics, as `Run::command` would have called them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from lammps_jobs.engine.memory import process
 _HANDLER = ctypes.CFUNCTYPE(None)
 _WHAT = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)
 _HEADER = 112
-"""Bytes of `__cxa_exception` in front of the thrown object: ten words and `_Unwind_Exception` (libsupc++, unwind-cxx.h)."""
+"""Bytes of `__cxa_exception` in front of what is thrown: 10 words and `_Unwind_Exception` (unwind-cxx.h)."""
 _WHAT_SLOT = 2
 """Of `what` in the table of every std::exception, behind its two destructors."""
 
