@@ -8,6 +8,9 @@ ENGINE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lammps-jobs/pulumi-$(PULUMI)
 
 S5CMD := $(dir $(ENGINE))s5cmd
 
+# Tests start hundreds of interpreters: compiling every module in each of them would take a quarter of the time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo cloud-demo test unit coverage preview engine bench cloud-bench s5cmd lint format lock clean
 

@@ -28,7 +28,7 @@ from emulator.servers import MetadataService, metadata
 KILLED = 137
 """Exit code of a container that SIGKILL ended; one that ended by itself before its machine went has its own."""
 NO_IMAGE = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
-NOTICE_LEAD_S = 2.0
+NOTICE_LEAD_S = 1.0
 """Seconds between a Spot notice and SIGTERM here (120 on AWS: nobody waits for that in a test)."""
 
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lammps_jobs.errors import DIFFERENT, INTERRUPTED, REFUSED, UNWELL, LammpsJobsError, UsageError, exit_codes
+from lammps_jobs.errors import (
+    DIFFERENT,
+    INTERRUPTED,
+    REFUSED,
+    UNTESTED,
+    UNWELL,
+    LammpsJobsError,
+    UsageError,
+    exit_codes,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -346,12 +355,13 @@ def _finding_text(finding: Finding) -> str:
 @click.option("--ranks", default=1, show_default=True, help="MPI ranks.")
 @click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
               help="Cut near these fractions of every run, 1: before the next.  [default: 0.25 0.6 1]")  # fmt: skip
-@click.option("--cuts", default=5, show_default=True, type=click.IntRange(1), help="How many cuts are drawn.")
+@click.option("--cuts", default=5, show_default=True, type=click.IntRange(1),
+              help="How many cuts are drawn; more where there are more stages.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), help="Cap the steps of every run, for a quick answer.")
 @click.option("--limit", type=float, help="Seconds for each side.")
 @click.option("--kill", is_flag=True, help="Take the machine away without notice, too, after every resume.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
-              help="Keep the outputs of all sides: DIR/bare, checkpointed, kept, lost.")  # fmt: skip
+              help="Keep the outputs of all sides: DIR/bare, checkpointed, lost, ...")  # fmt: skip
 @click.option("--report", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page, too.")
 def rehearse(
     script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, at: tuple[float, ...], cuts: int,
@@ -359,7 +369,8 @@ def rehearse(
 ) -> None:  # fmt: skip
     """Find out here whether SCRIPT is safe on machines that may vanish, before paying.
 
-    Runs it four times: plainly, with checkpoints, cut and lost, cut and kept; compares every output.
+    Runs it plainly, with checkpoints, and twice cut and lost; where it need not equal those, also cut and kept.
+    Compares every output.
     """
     from lammps_jobs.rehearsal import rehearse, render
     from lammps_jobs.report.page import write
@@ -376,7 +387,8 @@ def rehearse(
             str(error), remedy="Give it more time with --limit, or less to do with --steps."
         ) from None
     _show(render.text(answer), **dataclasses.asdict(answer))
-    click.get_current_context().exit({"refused": REFUSED, "different": DIFFERENT}.get(answer.verdict, 0))
+    bad = {"refused": REFUSED, "different": DIFFERENT, "untested": UNTESTED}
+    click.get_current_context().exit(bad.get(answer.verdict, 0))
 
 
 # -- following ---------------------------------------------------------------------------------------

@@ -128,8 +128,8 @@ MACHINE_UNUSABLE = 76
 UNWELL = 22
 """Exit code of `doctor` when something is not as it should be."""
 
-REFUSED, DIFFERENT = 20, 21
-"""Exit codes of `rehearse`: the script cannot be cut somewhere; a resumed run came out different."""
+REFUSED, DIFFERENT, UNTESTED = 20, 21, 23
+"""Exit codes of `rehearse`: the script cannot be cut somewhere; a resumed run came out different; nothing was cut."""
 
 
 def exit_codes() -> list[tuple[int, str, str]]:
@@ -147,6 +147,7 @@ def exit_codes() -> list[tuple[int, str, str]]:
         (UNWELL, "", "`doctor` found something that is not as it should be; its lines say what to do."),
         (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),
         (DIFFERENT, "", "Rehearsed: the outputs differ from what they should be; please report it."),
+        (UNTESTED, "", "Rehearsed: nothing was cut, so nothing is known of a resume; give it more steps."),
     ]
     return sorted(rows)
 

@@ -28,7 +28,7 @@ LIQUID = f"""
 units           lj
 atom_style      atomic
 lattice         fcc 0.8442
-region          box block 0 6 0 6 0 6
+region          box block 0 4 0 4 0 4
 create_box      1 box
 create_atoms    1 box
 mass            1 1.0
@@ -76,7 +76,7 @@ class BackendTests:
 
     # -- runs that nobody touches ------------------------------------------------------------------
 
-    def test_run_comes_out_as_bare_lammps_has_it(self, submit: Submit, tmp_path: Path) -> None:
+    def test_run_comes_out_as_bare_lammps_has_it_and_is_then_left_alone(self, submit: Submit, tmp_path: Path) -> None:
         run = submit(f"{LIQUID}run 1500\nwrite_data end.data\n")
         status = run.wait(self.wait_s)
         assert (status.state, status.attempt, status.step) == ("finished", 1, 1500), status
@@ -87,6 +87,10 @@ class BackendTests:
         assert compare(tmp_path / "sides" / "bare", tmp_path / "ours") == []
         assert run.logs().count("Loop time") == 1
         assert run.thermo()["Step"].iloc[-1] == 1500
+        for deed in (run.interrupt, run.cancel, run.resume, run.shell, run.kill):
+            with pytest.raises(WrongState):
+                deed()
+        assert run.settle(self.wait_s)
 
     def test_script_that_lammps_rejects_fails_in_its_words(self, submit: Submit) -> None:
         status = submit("units lj\nno_such_command 1\n").wait(self.wait_s)
@@ -102,14 +106,6 @@ class BackendTests:
             submit(text, variables={"x": 1})
         with pytest.raises(NoSuchRun):
             cluster.run("another")
-
-    def test_finished_run_is_left_alone(self, submit: Submit) -> None:
-        run = submit(f"{LIQUID}run 100\n")
-        assert run.wait(self.wait_s).state == "finished"
-        for deed in (run.interrupt, run.cancel, run.resume, run.shell, run.kill):
-            with pytest.raises(WrongState):
-                deed()
-        assert run.settle(self.wait_s)
 
     # -- runs that run -----------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,16 +16,26 @@ import pytest
 
 import lammps_jobs
 from emulator.servers import moto
-from lammps_jobs import Cluster, Run
-from tests.waiting import scaled
+from lammps_jobs import Cluster, CutPlan, Run
+from tests.waiting import ended, scaled
 
 pytest_plugins = ["tests.kinds", "tests.replay"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the compiled modules of the many processes that tests start, where the environment says to keep none.
+
+    Compiling them takes half of the time in which an engine and its supervisor start.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
+        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))  # type: ignore[union-attr]
+
 
 START = """
 units           lj
 atom_style      atomic
 lattice         fcc 0.8442
-region          box block 0 6 0 6 0 6
+region          box block 0 4 0 4 0 4
 create_box      1 box
 create_atoms    1 box
 mass            1 1.0
@@ -91,6 +103,27 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def _stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of `stopped`, made once."""
+    folder = tmp_path_factory.mktemp("stopped")
+    (folder / "in.test").write_text(script_of("nve"))
+    plan = CutPlan(cut_at=((1, 250), (1, 500)), then="stop")
+    run = lammps_jobs.connect(store=folder / "store").submit(folder / "in.test", cut_plan=plan)
+    ended(run)
+    run.resume()
+    assert ended(run).checkpoint_step == 500
+    assert run.settle(scaled(60))
+    return folder / "store"
+
+
+@pytest.fixture
+def stopped(_stopped: Path, cluster: Cluster, tmp_path: Path) -> Run:
+    """A run named `test` (nve, 1500 steps) that two attempts left behind with checkpoints at steps 250 and 500."""
+    shutil.copytree(_stopped / "test", tmp_path / "store" / "test")
+    return cluster.run("test")
+
+
+@pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     with moto() as url:
         yield url
@@ -155,3 +188,15 @@ def assert_same(left: dict[str, bytes], right: dict[str, bytes]) -> None:
             assert sections(content.decode()) == sections(right[name].decode()), name
         else:
             assert content == right[name], f"{name} differs"
+
+
+def assert_complete(files: dict[str, bytes], steps: range) -> None:
+    """No frame, no average and no thermo row is missing or doubled."""
+    from lammps_jobs.formats.thermo import sections
+
+    frames = [int(step) for step in re.findall(rb"ITEM: TIMESTEP\n(\d+)", files["frames.lammpstrj"])]
+    assert frames == list(steps)
+    averages = [int(line.split()[0]) for line in files["averages.dat"].splitlines() if not line.startswith(b"#")]
+    assert averages == list(steps)[1:]  # the first window ends at the first multiple
+    (thermo,) = sections(files["log.lammps"].decode())
+    assert [row[0] for row in thermo.rows] == list(steps)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lammps_jobs.backends.base import Address, JobStatus, Site
@@ -40,10 +40,14 @@ def default_store() -> str:
 
 
 class LocalBackend:
-    """Starts and signals supervisors on this machine, for the store at `url`."""
+    """Starts and signals supervisors on this machine, for the store at `url`.
+
+    `environment` is what attempts started from now on get, this process's by default: rehearsals play other machines.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.environment: Mapping[str, str] | None = None
 
     # -- starting ----------------------------------------------------------------------------------
 
@@ -60,12 +64,14 @@ class LocalBackend:
             time.sleep(0.02)
 
     def _launch(self, name: str) -> tuple[subprocess.Popen[bytes], Path]:
-        scratch = Path(tempfile.mkdtemp(prefix="lammps-jobs-"))
+        given = self.environment
+        scratch = Path(tempfile.mkdtemp(prefix="lammps-jobs-", dir=given.get("TMPDIR") if given else None))
         job = {"store": self.url, "run": name, "scratch": str(scratch)}
         with (scratch / "supervisor.out").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lammps_jobs.supervisor", json.dumps(job)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                env=given,
             )  # fmt: skip
         return process, scratch / "supervisor.out"
 

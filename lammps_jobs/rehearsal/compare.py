@@ -1,24 +1,28 @@
-"""Comparing the outputs of two runs: every file byte for byte, of logs the thermo values."""
+"""Comparing the outputs of two runs: every folder, link and file; files byte for byte, of logs the thermo values."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lammps_jobs.formats import dcd
-from lammps_jobs.formats.thermo import Section, sections
-
-VOLATILE = frozenset({"CPU", "CPULeft", "CPUremain", "S/CPU", "T/CPU", "Time/CPU", "Part"})
-"""Thermo columns that differ between any two runs (page `thermo_style`)."""
 
 SHOWN = 160
-NOISE = 1e-8
-"""A thermo column whose values are all below this share of the largest column is taken as noise about zero."""
+LOOKED_AT = 1 << 16
+"""Bytes from the beginning of a file by which a text is told from anything else."""
 RESTART, HEADER, CLOCK = b"LammpS RestartT", 2000, 32
 """A restart file of LAMMPS: its first bytes, where its header ends at the latest, and the length in bytes of
 the two entries of the header (a flag and 8 bytes each) that hold when the simulated time was last added up."""
+DAYS, MONTHS = "Mon|Tue|Wed|Thu|Fri|Sat|Sun", "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+TIME = r"\d+:\d\d:\d\d(?:\.\d+)?"
+WALL_TIME = re.compile(rf"\b(?:{DAYS}) (?:{MONTHS}) +\d+ {TIME} (?:\w+ )?\d{{4}}\b"
+                       rf"|\b\d{{4}}-\d\d-\d\d[T ]{TIME}|\b{TIME}\b")  # fmt: skip
+"""A date with a time of day, as `ctime`, `date` and ISO 8601 write it, or a time or duration alone. A year alone is a
+number like any other."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +45,65 @@ class Difference:
 
 
 def compare(left: Path, right: Path, ignored: frozenset[str] = frozenset()) -> list[Difference]:
-    """The first difference of each file of two folders, by name; `ignored` names are passed over."""
-    names = {str(path.relative_to(side)) for side in (left, right) for path in side.rglob("*") if path.is_file()}
-    differences = (_compare_file(name, left / name, right / name) for name in sorted(names - ignored))
-    return [difference for difference in differences if difference]
+    """The first difference of each file, link and empty folder of two folders, by name; `ignored` are passed over."""
+    a, b = entries(left), entries(right)
+    found: list[Difference] = []
+    for name in sorted((a.keys() | b.keys()) - ignored):
+        difference = _compare_entry(name, a.get(name), b.get(name), left, right)
+        if difference:
+            found.append(difference)
+    return found
+
+
+def entries(folder: Path) -> dict[str, str]:
+    """What lies below a folder, by name: `a file`, `an empty folder`, or the link that it is. No link is followed."""
+    found: dict[str, str] = {}
+    for path, folders, files in os.walk(folder):
+        here = Path(path)
+        if not folders and not files and here != folder:
+            found[str(here.relative_to(folder))] = "an empty folder"
+        for name in (*folders, *files):
+            entry = here / name
+            if entry.is_symlink():
+                found[str(entry.relative_to(folder))] = f"a link to {os.readlink(entry)}"
+            elif name in files:
+                found[str(entry.relative_to(folder))] = "a file"
+    return found
+
+
+def _compare_entry(name: str, left: str | None, right: str | None, a: Path, b: Path) -> Difference | None:
+    if left == right == "a file":
+        return _compare_file(name, a / name, b / name)
+    if left == right:
+        return None
+    for kind, side in ((left, b), (right, a)):
+        if kind == "an empty folder" and (side / name).is_dir() and not (side / name).is_symlink():
+            return None  # what lies in it on the other side is missing here, and is said of that
+    return Difference(name, "the file itself", left or "missing", right or "missing")
 
 
 def _compare_file(name: str, left: Path, right: Path) -> Difference | None:
-    if not (left.is_file() and right.is_file()):
-        on_left, on_right = ("here", "missing") if left.is_file() else ("missing", "here")
-        return Difference(name, "the file itself", on_left, on_right)
     skipped = [dcd.header_size(side) for side in (left, right)]  # it holds the time of day
     a, b = (side.read_bytes()[skip:] for side, skip in zip((left, right), skipped, strict=True))
-    if a == b:
+    if a == b or (a.startswith(RESTART) and _differ_in_clock(a, b)):
         return None
-    if _is_log(a) and _is_log(b):
-        return _compare_thermo(name, a.decode(errors="replace"), b.decode(errors="replace"))
-    if a.startswith(RESTART) and _differ_in_clock(a, b):
-        return None
-    if b"\0" in a[:4096] or b"\0" in b[:4096]:
+    if not (is_text(a) and is_text(b)):
         at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
         return Difference(name, f"byte {at}", f"{len(a)} bytes", f"{len(b)} bytes")
-    return _compare_text(name, a.decode(errors="replace"), b.decode(errors="replace"))
+    from lammps_jobs.rehearsal import logs
+
+    how: Callable[[str, str, str], Difference | None] = logs.compare if logs.is_log(a, b) else _compare_text
+    return how(name, a.decode(errors="replace"), b.decode(errors="replace"))
+
+
+def is_text(content: bytes) -> bool:
+    """True unless there are bytes that no text has; pictures have them, also those without a zero byte."""
+    beginning = content[:LOOKED_AT]
+    strange = sum(byte < 32 and byte not in b"\t\n\v\f\r\x1b" for byte in beginning)
+    if strange:
+        return False
+    text = beginning.decode(errors="replace")
+    return text[:-3].count("\ufffd") <= len(text) // 50  # old Latin-1 texts have a few; the last one may be cut apart
 
 
 def _differ_in_clock(a: bytes, b: bytes) -> bool:
@@ -71,57 +112,21 @@ def _differ_in_clock(a: bytes, b: bytes) -> bool:
     return len(a) == len(b) and places[-1] < HEADER and places[-1] - places[0] < CLOCK
 
 
-def _is_log(content: bytes) -> bool:
-    return content.startswith(b"LAMMPS (") or b"\nLoop time of " in content
-
-
 def _compare_text(name: str, left: str, right: str) -> Difference | None:
     a, b = left.splitlines(), right.splitlines()
     for number, (x, y) in enumerate(zip(a, b, strict=False), start=1):
-        if x != y and not _is_wall_time(x, y):
+        if x != y and not is_wall_time(x, y):
             return Difference(name, f"line {number}", x[:SHOWN], y[:SHOWN], relative_difference(x.split(), y.split()))
     if len(a) != len(b):
         return Difference(name, f"after line {min(len(a), len(b))}", f"{len(a)} lines", f"{len(b)} lines")
+    if left != right and not WALL_TIME.search(left):
+        return Difference(name, "the ends of its lines", repr(left[-SHOWN:]), repr(right[-SHOWN:]))
     return None
 
 
-def _is_wall_time(left: str, right: str) -> bool:
+def is_wall_time(left: str, right: str) -> bool:
     """True if the lines differ in a time of day or a duration only, which no two runs share."""
-    clock = re.compile(r"\b\d+:\d\d:\d\d\b|\b\w{3} \w{3} +\d+ |\b20\d\d\b")
-    return bool(clock.search(left)) and clock.sub("", left) == clock.sub("", right)
-
-
-def _compare_thermo(name: str, left: str, right: str) -> Difference | None:
-    a, b = sections(left), sections(right)
-    for number, (x, y) in enumerate(zip(a, b, strict=False), start=1):
-        difference = _compare_section(name, number, x, y)
-        if difference:
-            return difference
-    if len(a) != len(b):
-        return Difference(name, "thermo output", f"{len(a)} runs", f"{len(b)} runs")
-    return None
-
-
-def _compare_section(name: str, number: int, left: Section, right: Section) -> Difference | None:
-    if left.columns != right.columns:
-        return Difference(name, f"run {number}", " ".join(left.columns), " ".join(right.columns))
-    lasting = [at for at, column in enumerate(left.columns) if column not in VOLATILE]
-    for row, (x, y) in enumerate(zip(left.rows, right.rows, strict=False), start=1):
-        a, b = ([f"{values[at]:.17g}" for at in lasting] for values in (x, y))
-        if a != b:
-            step = int(x[left.columns.index("Step")]) if "Step" in left.columns else None
-            return Difference(name, f"run {number}, row {row}", " ".join(a)[:SHOWN], " ".join(b)[:SHOWN],
-                              _against_columns([x[at] - y[at] for at in lasting], left, lasting), step)  # fmt: skip
-    if len(left.rows) != len(right.rows):
-        return Difference(name, f"run {number}", f"{len(left.rows)} rows", f"{len(right.rows)} rows")
-    return None
-
-
-def _against_columns(differences: list[float], section: Section, columns: list[int]) -> float:
-    """The largest difference, each against the largest value of its column: noise about zero is small, not large."""
-    largest = [max((abs(row[at]) for row in section.rows), default=0.0) for at in columns]
-    floor = max([*largest, 1e-300]) * NOISE
-    return max(abs(d) / max(scale, floor) for d, scale in zip(differences, largest, strict=True))
+    return bool(WALL_TIME.search(left)) and WALL_TIME.sub("", left) == WALL_TIME.sub("", right)
 
 
 def relative_difference(left: list[str], right: list[str]) -> float | None:
@@ -138,5 +143,6 @@ def relative_difference(left: list[str], right: list[str]) -> float | None:
             return None
         if not (math.isfinite(a) and math.isfinite(b)):
             return None
-        largest = max(largest, abs(a - b) / max(abs(a), abs(b)))
+        if a != b:
+            largest = max(largest, abs(a - b) / max(abs(a), abs(b)))
     return largest

@@ -1,23 +1,38 @@
 """A rehearsal: whether a script is safe on machines that may vanish, found out here before anything is paid.
 
-Four sides of one script: *bare* (plain `lmp`), *checkpointed* (cuts that nobody notices), *kept* (cut, set up
-again, not lost) and *lost* (cut, the process gone, resumed from the store in a new one).
+The sides of one script: *bare* (plain `lmp`), *checkpointed* (cuts that nobody notices), *lost* (cut, the process
+gone, resumed from the store in a new one on another machine), *lost again* (an odd number of cuts where lost had an
+even one, or the other way about), and, where a grade promises no more, *kept* (cut there, set up again, not lost).
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lammps_jobs.api.cluster import Values
 from lammps_jobs.api.run import Run
+from lammps_jobs.formats.thermo import sections
 from lammps_jobs.record.documents import Checkpoint, CutPlan, Resources
+from lammps_jobs.rehearsal import statistics
 from lammps_jobs.rehearsal.compare import compare
+from lammps_jobs.rehearsal.logs import logs_in
 from lammps_jobs.rehearsal.sides import STATE, Workspace, folder_for
-from lammps_jobs.rehearsal.verdict import Cut, Findings, RehearsalReport, StageVerdict, judge, stage_verdict
+from lammps_jobs.rehearsal.verdict import (
+    Cut,
+    Findings,
+    LostSide,
+    RehearsalReport,
+    StageVerdict,
+    judge,
+    stage_verdict,
+)
 
 AT = (0.25, 0.6, 1.0)
+MOST = 12
+"""Cuts that are added at most so that every stage has one."""
 
 
 def rehearse(
@@ -36,13 +51,14 @@ def rehearse(
     on_side: Callable[[str], None] = lambda side: None,
     on_end: Callable[[Run, RehearsalReport], object] | None = None,
 ) -> RehearsalReport:
-    """Run `script` on this machine on all four sides, compare every output, and grade it.
+    """Run `script` on this machine on all sides, compare every output, and grade it.
 
     `at`: fractions of every run near which it is cut, 1 for the beginning of the next; of all these cuts `cuts`
-    are drawn with `seed` for the sides that set up again. `steps` caps the steps of every `run`. `keep` names a
-    folder for the outputs of all sides. `limit_s` bounds each side. `kill`: after every resume the lost side is also
-    killed without notice (SIGKILL), at a random moment before its next cut. `on_side` is called with the name of
-    each side before it starts, `on_end` with the lost run and the answer while the run's record still exists.
+    are drawn with `seed` for the side that loses its machine, more where there are more stages: each is cut.
+    `steps` caps the steps of every `run`. `keep` names a folder for the outputs of all sides. `limit_s` bounds each
+    side. `kill`: after every resume the lost side is also killed without notice (SIGKILL), at a random step before its
+    next cut. `on_side` is called with the name of each side before it starts, `on_end` with the lost run and the
+    answer while the run's record still exists.
 
     Raises ScriptError when bare LAMMPS rejects the script, TimeoutError after `limit_s`, NotInstalled without LAMMPS,
     UsageError when `keep` holds a rehearsal already, and what `Cluster.submit` raises.
@@ -54,41 +70,77 @@ def rehearse(
             place.bare()
             on_side("checkpointed")
             scout = place.side("checkpointed", CutPlan(at=at, then="go on"))
-            on_side("lost")
-            killer = random.Random(seed) if kill else None
-            lost = place.side("lost", CutPlan(cut_at=_draw(scout, cuts, seed), then="stop"), killer)
-            on_side("kept")
-            place.side("kept", CutPlan(cut_at=lost.resumed_at, then="set up again"))
-            report = judge(_findings(place, scout, lost))
+            plans = draw([(cut.stage, cut.step) for cut in _checkpoints(scout)], cuts, seed)
+            runs, lost = [], []
+            for again, plan in zip(("", " again"), plans, strict=True):
+                if plan or not again:
+                    on_side(f"lost{again}")
+                    killer = random.Random(seed) if kill else None
+                    runs.append(place.side(f"lost{again}", CutPlan(cut_at=plan, then="stop"), killer))
+                    lost.append(_lost_side(place, runs[-1], again, on_side))
+            report = judge(_findings(place, [scout, *runs], lost))
             if on_end:
-                on_end(lost, report)
+                on_end(runs[0], report)
             return report
         finally:
             place.settle()
 
 
-def _draw(scout: Run, count: int, seed: int) -> tuple[Cut, ...]:
-    """Some of the cuts that were tried."""
-    cuts = sorted({(cut.stage, cut.step) for cut in _checkpoints(scout)})
-    return tuple(sorted(random.Random(seed).sample(cuts, min(count, len(cuts)))))
+def draw(possible: Iterable[Cut], count: int, seed: int) -> tuple[tuple[Cut, ...], tuple[Cut, ...]]:
+    """The cuts of both lost sides, of all that were found possible.
+
+    The first side is cut `count` times, or more so that every stage is, but not more than `MOST` times; the second
+    once where that number is even, else twice.
+    """
+    chance, cuts = random.Random(seed), sorted(set(possible))
+    stages = sorted({stage for stage, _ in cuts})
+    chosen = {chance.choice([cut for cut in cuts if cut[0] == stage])
+              for stage in chance.sample(stages, min(len(stages), max(count, MOST)))}  # fmt: skip
+    rest = [cut for cut in cuts if cut not in chosen]
+    chosen |= set(chance.sample(rest, min(len(rest), max(0, count - len(chosen)))))
+    if len(chosen) < 2:
+        return tuple(sorted(chosen)), ()
+    again = chance.sample(cuts, 1 + len(chosen) % 2)
+    return tuple(sorted(chosen)), tuple(sorted(again))
+
+
+def _lost_side(place: Workspace, run: Run, again: str, on_side: Callable[[str], None]) -> LostSide:
+    """Compare a lost run with the one that nobody interrupted; with one that was kept where more is not promised."""
+    folder = place.folder
+    fidelity, cuts = run.status.fidelity, run.resumed_at
+    against_bare = tuple(compare(folder / "checkpointed", folder / f"lost{again}"))
+    side = LostSide(f"lost{again}", fidelity, cuts, against_bare)
+    if not against_bare or not cuts:
+        return side
+    if fidelity.grade == "faithful" or (fidelity.grade == "exact" and fidelity.as_if == "set up again"):
+        on_side(f"kept{again}")
+        place.side(f"kept{again}", CutPlan(cut_at=cuts, then="set up again"))
+        side = replace(side, against_kept=tuple(compare(folder / f"kept{again}", folder / f"lost{again}")))
+    found = [means for name in logs_in(folder / "checkpointed") if (means := _means(folder, name, side))]
+    return replace(side, means=tuple(fault for one in found for fault in one.faults),
+                   rows=max((one.rows for one in found if one.rows >= statistics.FEWEST), default=0))  # fmt: skip
+
+
+def _means(folder: Path, name: str, side: LostSide) -> statistics.Findings | None:
+    paths = [folder / where / name for where in ("checkpointed", side.name)]
+    if not paths[1].is_file():
+        return None
+    whole, cut = (sections(path.read_text(errors="replace")) for path in paths)
+    return statistics.examine(name, whole, cut, side.cuts)
 
 
 def _checkpoints(run: Run) -> list[Checkpoint]:
     return [cut for seq in run.record.checkpoint_seqs() if (cut := run.record.checkpoint(seq))]
 
 
-def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
-    folder = place.folder
+def _findings(place: Workspace, runs: list[Run], lost: list[LostSide]) -> Findings:
     return Findings(
         script=place.script.name,
-        fidelity=lost.status.fidelity,
-        stages=_stages(scout),
-        unusable={decision.stage: decision.why for run in (scout, lost) for decision in run.record.decisions()
+        stages=_stages(runs[0]),
+        unusable={decision.stage: decision.why for run in runs for decision in run.record.decisions()
                   if decision.kind == "no checkpoints"},
-        cuts=lost.resumed_at,
-        harm=tuple(compare(folder / "bare", folder / "checkpointed", frozenset({STATE}))),
-        differences=tuple(compare(folder / "kept", folder / "lost")),
-        is_as_checkpointed=not compare(folder / "checkpointed", folder / "lost"),
+        harm=tuple(compare(place.folder / "bare", place.folder / "checkpointed", frozenset({STATE}))),
+        lost=tuple(lost),
         seconds=place.seconds,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lammps_jobs.rehearsal.verdict import RehearsalReport, StageVerdict, Verdict
+from lammps_jobs.rehearsal.verdict import RehearsalReport, StageVerdict, Verdict, names_of
 
 AS_IF = {
     "never cut": "equal to the run that was never cut",
@@ -14,8 +14,10 @@ MEANING: dict[Verdict, str] = {
     "faithful": "A resumed run continues up to rounding.",
     "statistical": "A resumed run continues the physics, not the numbers.",
     "refused": "Some stage cannot be cut: an interruption there repeats that stage from its beginning.",
+    "untested": "Nothing was cut, so this says nothing about a resume.",
     "different": "A resumed or checkpointed run came out different. Please report this.",
 }
+MORE = "give it more steps or --cuts, or other places with --at"
 
 
 def text(report: RehearsalReport) -> str:
@@ -24,22 +26,32 @@ def text(report: RehearsalReport) -> str:
     for stage in report.stages:
         lines += _stage(stage)
     resumed = ", ".join(f"{step} (stage {stage})" for stage, step in report.cuts)
-    lines.append(f"  lost and resumed at {resumed or 'no step: the script is too short to be cut'}")
+    lines.append(f"  lost and resumed at {resumed or 'no step'}")
+    if report.uncut:
+        lines.append(f"  not reached by any cut: {names_of(report.uncut)}; to test them, {MORE}")
     shown = {reason for stage in report.stages for reason in stage.reasons}
     lines += [f"  {reason}" for reason in report.reasons if reason not in shown]
-    for title, differences in (("bare and checkpointed", report.harm), ("kept and lost", report.differences)):
-        lines.append(f"  {title}: " + ("the same in every output" if not differences else ""))
-        lines += [f"    {line}" for difference in differences for line in str(difference).splitlines()]
-    if report.equals_bare and report.cuts:
+    for title, differences in (("bare and checkpointed", report.harm), (_compared(report), report.differences)):
+        if title:
+            lines.append(f"  {title}: " + ("the same in every output" if not differences else ""))
+            lines += [f"    {line}" for difference in differences for line in str(difference).splitlines()]
+    if report.equals_bare:
         lines.append("  bare and lost: the same in every output, as if nothing had happened")
     return "\n".join(lines)
 
 
+def _compared(report: RehearsalReport) -> str:
+    if not report.cuts or report.equals_bare:
+        return ""
+    return "kept and lost" if report.verdict in ("exact", "faithful") else "not lost and lost"
+
+
 def _stage(stage: StageVerdict) -> list[str]:
-    cut = f"cut at {', '.join(map(str, stage.steps))}" if stage.steps else "not cut"
-    as_if = f"; {AS_IF[stage.as_if]}" if stage.grade == "exact" and stage.steps else ""
+    tested = f"cut at {', '.join(map(str, stage.resumed))}" if stage.resumed else "no cut reached it"
+    as_if = f"; {AS_IF[stage.as_if]}" if stage.grade == "exact" and stage.resumed else ""
+    is_known = stage.grade and (stage.resumed or stage.grade != "exact")
     return [
         f"  stage {stage.stage}  {stage.command}",
-        f"    {stage.grade or 'too short to be cut'}, {cut}{as_if}",
+        f"    {stage.grade if is_known else 'untested'}, {tested}{as_if}",
         *(f"    {reason}" for reason in stage.reasons),
     ]

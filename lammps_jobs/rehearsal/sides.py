@@ -15,17 +15,23 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lammps_jobs.api.cluster import Values, connect, values_of
+from lammps_jobs.api.cluster import Cluster, Values, values_of
 from lammps_jobs.api.run import Run
-from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError, WrongState
+from lammps_jobs.backends.local import LocalBackend
+from lammps_jobs.errors import InternalError, LammpsJobsError, NotInstalled, ScriptError, UsageError
 from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
+from lammps_jobs.record.object_store import open_root
+from lammps_jobs.rehearsal import machines
 from lammps_jobs.script.inputs import depth_of, gather
 
-SIDES = ("bare", "checkpointed", "kept", "lost")
+SIDES = ("bare", "checkpointed", "kept", "lost", "lost again", "kept again")
 STATE = "final.state"
 """Last positions and velocities in full precision, kept beside the outputs of our three sides."""
-KILLED_WITHIN_S = 1.5
 NEVER_S = 1e9
+NOT_THE_SCRIPT = (
+    "Bare LAMMPS runs this script to its end, so this is a fault of lammps-jobs, not of the script.",
+    "The same script ran to its end where nobody interrupted it, so this is a fault of lammps-jobs, not of the script.",
+)
 SHORTENED_UP_TO = 1_000_000
 """Bytes of the largest file in which `run` commands are looked for."""
 
@@ -50,7 +56,8 @@ class Workspace:
                 _shorten(self.source / name, steps)
         self.script = self.source / script.name
         self.inputs = {name: (self.source / name).read_bytes() for name in files}
-        self.cluster = connect(store=folder / "store")
+        self.backend = LocalBackend(str(folder / "store"))
+        self.cluster = Cluster(self.backend.url, self.backend, open_root(self.backend.url))
         self.seconds: dict[str, float] = {}
 
     def bare(self) -> None:
@@ -58,9 +65,9 @@ class Workspace:
 
         Raises ScriptError when it fails, TimeoutError after `limit_s`.
         """
-        shutil.copytree(self.folder / "source", self.folder / "tree")
+        shutil.copytree(self.folder / "source", self.folder / "tree", symlinks=True)
         work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
-        command = [_beside("lmp"), "-in", self.script.name, "-screen", "none"]
+        command = [_beside("lmp"), "-in", self.script.name]
         for name, values in self.variables.items():
             command += ["-var", name, *values]
         if (ranks := self.resources.ranks or 1) > 1:
@@ -83,14 +90,16 @@ class Workspace:
     def side(self, name: str, cut_plan: CutPlan, killer: random.Random | None = None) -> Run:
         """Run the script as a run of ours, resumed as often as it stops, its outputs under `name`.
 
-        With a `killer` it is also killed at a random moment after every resume. Raises LammpsJobsError when the run
-        does not finish, TimeoutError after `limit_s`.
+        Each resume finds another machine: another working folder, home and environment. With a `killer` the run is
+        also killed at a random step after every resume. Raises InternalError when the run does not finish,
+        TimeoutError after `limit_s`.
         """
-        started = time.monotonic()
+        started, machine = time.monotonic(), 0
         beside = [self.source / file for file in self.inputs if not file.startswith("..")]
+        self.backend.environment = None
         run = self.cluster.submit(
-            self.script, inputs=beside, name=name, variables=self.variables, resources=self.resources,
-            checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
+            self.script, inputs=beside, name=name.replace(" ", "-"), variables=self.variables,
+            resources=self.resources, checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
         )  # fmt: skip
         try:
             while True:
@@ -98,19 +107,23 @@ class Workspace:
                 state = run.wait(left)
                 if state.state not in ("interrupted", "lost"):
                     break
+                machine += 1
+                self.backend.environment = machines.other(machine, self.folder / "machines")
                 run.resume()
                 if killer and state.state == "interrupted":
-                    time.sleep(killer.uniform(0.0, KILLED_WITHIN_S))
-                    with contextlib.suppress(WrongState):  # it may be done already
-                        run.kill()
+                    machines.kill_at_some_step(run, killer, cut_plan)
         except BaseException:
             with contextlib.suppress(LammpsJobsError):
                 run.kill()
             raise
         self.seconds[name] = time.monotonic() - started
         if state.state != "finished":
-            raise LammpsJobsError(f"The side '{name}' {state.state}: {state.reason}", where=state.where)
+            raise InternalError(
+                f"The side '{name}' {state.state}: {state.reason}\n{NOT_THE_SCRIPT[name != 'checkpointed']}",
+                where=state.where, remedy="Please report it, with the script and the version of LAMMPS.",
+            )  # fmt: skip
         run.download(self.folder / name)
+        self._remove_folders_of_inputs(self.folder / name)
         (self.folder / name / STATE).write_bytes(run.final_state())
         return run
 
@@ -123,6 +136,13 @@ class Workspace:
         for name, content in self.inputs.items():
             if (work / name).is_file() and (work / name).read_bytes() == content:
                 (work / name).unlink()
+        self._remove_folders_of_inputs(work)
+
+    def _remove_folders_of_inputs(self, work: Path) -> None:
+        """Remove folders that were there before the run and hold no outputs: they are no outputs either."""
+        for path in sorted((path for path in self.source.rglob("*") if path.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):  # not empty, or not there
+                (work / path.relative_to(self.source)).rmdir()
 
 
 @contextlib.contextmanager
@@ -143,7 +163,7 @@ def folder_for(keep: str | Path | None) -> Iterator[Path]:
     try:
         yield folder.resolve()
     finally:
-        for rest in ("source", "store", "tree"):
+        for rest in ("source", "store", "tree", "machines"):
             shutil.rmtree(folder / rest, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""The judgement of a rehearsal: from what its four sides showed to one grade and its reasons. Pure."""
+"""The judgement of a rehearsal: from what its sides showed to one grade and its reasons. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ ROUNDING = 1e-3
 CHAOS = 500
 """Timesteps after a cut from which on a first difference of any size may have grown out of rounding (a sheared
 Lennard-Jones fluid, examples/nemd: from the last bit to 7e-8 in 500 steps, to 9e-2 in 1000)."""
+NAMED = 5
+"""Stages without a cut that are named one by one."""
 
-Verdict = Literal["exact", "faithful", "statistical", "refused", "different"]
-"""The weakest grade of all cuts, or `different`: the outputs are not what the grade promises."""
+Verdict = Literal["exact", "faithful", "statistical", "refused", "untested", "different"]
+"""The weakest grade of all that was cut and of all that could have been, `untested` when nothing was cut, or
+`different`: the outputs are not what the grade promises."""
 
 Cut = tuple[int, int]
 """Where a run was cut: (stage, timestep)."""
@@ -24,77 +27,103 @@ Cut = tuple[int, int]
 
 @dataclass(frozen=True)
 class StageVerdict:
-    """What was found about one `run`, `minimize` or the like. `steps` are the timesteps it was cut at."""
+    """What was found about one `run`, `minimize` or the like."""
 
     stage: int
     command: str
     steps: tuple[int, ...]
+    """Timesteps at which it can be cut: there the run with checkpoints took one."""
     grade: Grade | None
-    """None for a stage that is too short to be cut."""
+    """None for a stage in which no checkpoint was taken: nothing is known of it."""
     as_if: str
     reasons: tuple[str, ...]
+    resumed: tuple[int, ...] = ()
+    """Timesteps in it from which a lost run was resumed: there the grade was put to the test."""
+
+
+@dataclass(frozen=True)
+class LostSide:
+    """A run that lost its machine, and how it compares with the runs that did not."""
+
+    name: str
+    fidelity: Fidelity
+    """The grade that it claims for itself."""
+    cuts: tuple[Cut, ...]
+    """(stage, timestep) of the checkpoints that it was resumed from."""
+    against_bare: tuple[Difference, ...]
+    """Where it differs from the run that nobody interrupted."""
+    against_kept: tuple[Difference, ...] | None = None
+    """Where it differs from the run that was cut there and kept; None when that was not run."""
+    means: tuple[Difference, ...] = ()
+    """Where means, fluctuations or rows of its thermo output contradict that the physics went on."""
+    rows: int = 0
+    """Thermo rows after its first cut in which means could be compared."""
 
 
 @dataclass(frozen=True)
 class RehearsalReport:
-    """The answer of a rehearsal. `verdict` is the weakest grade of all cuts, or `different`."""
+    """The answer of a rehearsal."""
 
     script: str
     verdict: Verdict
+    """The weakest grade of what was cut and of what could have been cut, `untested`, or `different`."""
     as_if: str
     """Of an exact verdict: equal to the run that was `never cut`, or to one that was cut there and `set up again`."""
     reasons: tuple[str, ...]
     stages: tuple[StageVerdict, ...]
     cuts: tuple[tuple[int, int], ...]
-    """(stage, timestep) of the checkpoints that the lost run was resumed from."""
+    """(stage, timestep) of the checkpoints that the lost runs were resumed from, of the first run first."""
+    uncut: tuple[int, ...]
+    """Stages in which no lost run was resumed: the rehearsal shows nothing about them."""
     harm: tuple[Difference, ...]
     """Where the run with checkpoints that nobody interrupted differs from bare LAMMPS: must be nothing."""
     differences: tuple[Difference, ...]
-    """Where the run that lost its machine differs from the one that kept it."""
+    """Where the run that lost its machine differs from what its grade promises to equal."""
     equals_bare: bool
-    """True when even bare LAMMPS, which was never cut, gave the same outputs as the run that lost its machine."""
+    """True when even bare LAMMPS, which was never cut, gave the same outputs as the runs that lost their machines."""
     seconds: dict[str, float]
     """Wall time of each side."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the four sides of a rehearsal showed."""
+    """What the sides of a rehearsal showed."""
 
     script: str
-    fidelity: Fidelity
-    """The grade that the lost run claims for itself."""
     stages: tuple[StageVerdict, ...]
     unusable: Mapping[int, str]
     """Why stages were run again without cuts, by stage."""
-    cuts: tuple[Cut, ...]
     harm: tuple[Difference, ...]
-    differences: tuple[Difference, ...]
-    is_as_checkpointed: bool
-    """True when the lost run gave the same outputs as the one that was never interrupted."""
+    lost: tuple[LostSide, ...]
     seconds: dict[str, float]
 
 
 def judge(findings: Findings) -> RehearsalReport:
     """The answer that follows from the findings."""
-    stages = tuple(_refused_if(stage, findings.unusable.get(stage.stage)) for stage in findings.stages)
-    refused = [stage for stage in stages if stage.grade == "refused"]
-    claimed = findings.fidelity.grade
-    late = [text for d in findings.differences if (text := _late(d, findings.cuts))] if claimed == "faithful" else []
-    verdict: Verdict = "refused" if refused else claimed
-    if findings.harm or not (late or _within(claimed, findings.differences)):
+    lost = [side for side in findings.lost if side.cuts]
+    stages = tuple(_completed(stage, findings.unusable.get(stage.stage), lost) for stage in findings.stages)
+    found = [_of_side(side) for side in lost]
+    claimed = weakest([side.fidelity for side in lost])
+    whole = weakest([claimed, *(Fidelity(grade=s.grade, reasons=s.reasons) for s in stages if s.grade)])
+    verdict: Verdict = whole.grade
+    if not lost and verdict != "refused":
+        verdict = "untested"
+    if findings.harm or any(is_wrong for is_wrong, _, _ in found):
         verdict = "different"
-    reasons = (*(reason for stage in refused for reason in stage.reasons), *findings.fidelity.reasons, *late)
+    uncut = tuple(stage.stage for stage in stages if not stage.resumed)
+    refused = [reason for stage in stages if stage.grade == "refused" for reason in stage.reasons]
+    notes = [note for _, _, notes in found for note in notes]
     return RehearsalReport(
         script=findings.script,
         verdict=verdict,
-        as_if=findings.fidelity.as_if,
-        reasons=tuple(dict.fromkeys(reasons)),
+        as_if="never cut" if lost and not any(side.against_bare for side in lost) else claimed.as_if,
+        reasons=tuple(dict.fromkeys([*refused, *whole.reasons, *notes])),
         stages=stages,
-        cuts=findings.cuts,
+        cuts=tuple(cut for side in lost for cut in side.cuts),
+        uncut=uncut,
         harm=findings.harm,
-        differences=findings.differences,
-        equals_bare=not findings.harm and findings.is_as_checkpointed,
+        differences=tuple(difference for _, differences, _ in found for difference in differences),
+        equals_bare=bool(lost) and not findings.harm and not any(side.against_bare for side in lost),
         seconds=findings.seconds,
     )
 
@@ -114,18 +143,46 @@ def stage_verdict(event: Event, cuts: Sequence[tuple[int, Fidelity]]) -> StageVe
     )
 
 
-def _refused_if(stage: StageVerdict, why: str | None) -> StageVerdict:
+def names_of(stages: Sequence[int]) -> str:
+    """Stages in words: all of a few, of many the first and how many more."""
+    shown = ", ".join(map(str, stages[:NAMED]))
+    more = f" and {len(stages) - NAMED} more" if len(stages) > NAMED else ""
+    return f"stage{'s' * (len(stages) != 1)} {shown}{more}"
+
+
+def _completed(stage: StageVerdict, why: str | None, lost: Sequence[LostSide]) -> StageVerdict:
+    resumed = sorted({step for side in lost for number, step in side.cuts if number == stage.stage})
+    stage = replace(stage, resumed=tuple(resumed))
     return replace(stage, grade="refused", reasons=(why,)) if why else stage
 
 
-def _within(grade: Grade, differences: tuple[Difference, ...]) -> bool:
-    """True if the differences are no larger than the grade admits. Rounding grows: the first of it must be small."""
-    if grade == "exact":
-        return not differences
-    if grade == "faithful" and differences:
-        logs = [d for d in differences if "log" in d.file]
-        return all(d.relative is not None and d.relative < ROUNDING for d in logs or differences[:1])
-    return True
+def _of_side(side: LostSide) -> tuple[bool, tuple[Difference, ...], list[str]]:
+    """Whether a lost run is not what it claims, what it differs in, and what is to be said of that."""
+    if not side.against_bare:
+        return False, (), []
+    grade = side.fidelity.grade
+    reference = side.against_bare if side.against_kept is None else side.against_kept
+    if grade in ("exact", "refused"):
+        return bool(reference), reference, []
+    missing = tuple(d for d in side.against_bare if "missing" in (d.left, d.right))
+    if side.means or missing:
+        return True, (*missing, *side.means), []
+    notes = [] if side.rows else [TOO_FEW_ROWS]
+    if grade == "statistical":
+        return False, reference, notes
+    late = [text for d in reference if (text := _late(d, side.cuts))]
+    return not (late or _is_rounding(reference)), reference, late + notes * bool(late)
+
+
+TOO_FEW_ROWS = (
+    "means were not compared: there are too few thermo rows after the first cut; rehearse with a smaller thermo"
+)
+
+
+def _is_rounding(differences: tuple[Difference, ...]) -> bool:
+    """True if the differences may have grown out of rounding: the first of it must be small."""
+    logs = [d for d in differences if "log" in d.file]
+    return all(d.relative is not None and d.relative < ROUNDING for d in logs or differences[:1])
 
 
 def _late(difference: Difference, cuts: tuple[Cut, ...]) -> str:

@@ -102,11 +102,13 @@ def _of_fixes(journal: Journal) -> list[tuple[Grade, str]]:
 
 
 def _of_pair_styles(journal: Journal) -> list[tuple[Grade, str]]:
-    return [
-        ("statistical", f"pair_style {entry.words[1]}: its forces are not exactly restartable")
-        for entry in journal.of("pair_style")
-        if any(styles.Trait.INEXACT_FORCE in styles.traits_of("pair", word) for word in entry.words[1:])
-    ]
+    found: list[tuple[Grade, str]] = []
+    for entry in journal.of("pair_style"):
+        parts = [word for word in entry.words[1:] if styles.Trait.INEXACT_FORCE in styles.traits_of("pair", word)]
+        if parts:
+            named = entry.words[1] if parts[0] == entry.words[1] else f"{entry.words[1]}, of it {', '.join(parts)}"
+            found.append(("statistical", f"pair_style {named}: its forces are not exactly restartable"))
+    return found
 
 
 # -- what forbids a cut ----------------------------------------------------------------------------

@@ -120,11 +120,12 @@ def is_installed_from_here() -> bool:
 
 @pytest.mark.engine
 @pytest.mark.skipif(not is_installed_from_here(), reason="lammps-jobs is installed from another folder")
-def test_type_checker_sees_an_editable_install_from_outside(tmp_path):
+def test_type_checker_sees_an_editable_install_from_outside(tmp_path, pytestconfig):
     (tmp_path / "use.py").write_text(
         "from typing import assert_type\nimport lammps_jobs\nassert_type(lammps_jobs.connect(), lammps_jobs.Cluster)\n"
     )
-    command = [sys.executable, "-m", "mypy", "--strict", "use.py"]
+    cache = pytestconfig.cache.mkdir("mypy")
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "use.py"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=scaled(300), check=False, env={}
     )

@@ -25,7 +25,7 @@ def test_lammps_error_says_file_line_and_lammps_own_words(cluster, script):
 
 
 def test_lost_atoms_fail_with_lammps_words_and_keep_the_checkpoint(cluster, script):
-    explode = f"{START}\nfix 1 all nve\nthermo 10\nrun 100\ntimestep 50\nrun 1000\n"
+    explode = f"{START}\nfix 1 all nve\nthermo 10\nrun 1000\ntimestep 50\nrun 1000\n"
     state = ended(cluster.submit(script(explode), checkpoints=Checkpoints(every_s=0.01)))
     assert (state.state, state.exit_code) == ("failed", 3)
     assert "ERROR" in state.reason

@@ -1,4 +1,4 @@
-"""This machine as a place where runs run: the contract of all backends, on a folder and on S3, and its own part."""
+"""This machine as a place where runs run: the contract of all backends, and its own part."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import lammps_jobs
-from lammps_jobs import Cluster
 from lammps_jobs.backends.local import LocalBackend
 from lammps_jobs.record.documents import Attempt, Progress
 from lammps_jobs.record.object_store import open_root
@@ -23,14 +21,6 @@ from tests.waiting import scaled
 
 class TestFolder(BackendTests):
     wait_s = scaled(240)
-
-
-class TestS3(BackendTests):
-    wait_s = scaled(240)
-
-    @pytest.fixture
-    def cluster(self, bucket: str) -> Cluster:
-        return lammps_jobs.connect(store=bucket)
 
 
 def test_nothing_writes_to_the_store_after_a_run_has_settled(cluster, script):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from lammps_jobs.cli import commands
 from tests.conftest import script_of
@@ -70,7 +71,7 @@ def test_run_follows_to_the_end_and_watch_finds_it_finished(call, script):
 
 def test_every_command_explains_itself(call):
     for name, command in commands.commands.items():
-        said = call(name, "--help")
+        said = CliRunner().invoke(commands, [name, "--help"], prog_name="lammps-jobs").output
         assert command.help.split()[0] in said
         assert "Usage: lammps-jobs" in said
     assert "Exit codes" in call("--help")

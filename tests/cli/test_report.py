@@ -10,19 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs import CutPlan
+from lammps_jobs import CutPlan, connect
 from lammps_jobs.report.page import write
 from tests.conftest import script_of
 from tests.waiting import finish, scaled
+
+pytestmark = pytest.mark.engine
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="needs Chromium: apt-get install chromium")
 
 
-@pytest.fixture
-def page(cluster, script, tmp_path) -> Path:
-    run = finish(cluster.submit(script(script_of("langevin")), cut_plan=CutPlan(cut_at=((1, 500),), then="stop")))
-    return write(run, tmp_path / "report.html")
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "in.test").write_text(script_of("langevin"))
+    cluster, plan = connect(store=folder / "store"), CutPlan(cut_at=((1, 500),), then="stop")
+    run = finish(cluster.submit(folder / "in.test", cut_plan=plan))
+    run.settle()
+    return write(run, folder / "report.html")
 
 
 def test_report_stands_alone_and_says_how_the_resume_went(page):

@@ -16,7 +16,8 @@ from tests.conftest import assert_same, outputs, script_of
 from tests.waiting import ended, finish, until
 
 pytestmark = pytest.mark.xdist_group("containers")
-SOON = Checkpoints(every_s=1.0)
+SOON = Checkpoints(every_s=0.5)
+STEPS = 30_000
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def journey(_cloud, tmp_path_factory) -> tuple[Cloud, Run]:
         for name, value in environment.items():
             patch.setenv(name, value)
         path = tmp_path_factory.mktemp("journey") / "in.melt"
-        path.write_text(script_of("nve", 40_000))
+        path.write_text(script_of("nve", STEPS))
         run = lammps_jobs.connect("dev", pool="cpu").submit(path, checkpoints=SOON)
         job = job_of(cloud, run)
         checkpointed(run, 1)
@@ -67,7 +68,7 @@ def test_reclaimed_run_equals_the_local_run_cut_at_the_same_steps(journey, stack
     assert [event.attempt for event in resumed] == [2, 3]
     cuts = tuple((event.stage or 0, event.step or 0) for event in resumed)
     path = tmp_path / "in.melt"
-    path.write_text(script_of("nve", 40_000))
+    path.write_text(script_of("nve", STEPS))
     local = finish(cluster.submit(path, cut_plan=CutPlan(cut_at=cuts, then="set up again")))
     assert_same(outputs(run, tmp_path / "cloud"), outputs(local, tmp_path / "local"))
 
@@ -91,24 +92,13 @@ def test_log_metrics_and_report_are_there(journey, stack, tmp_path):
                      "Interruptions", "ResumeSeconds"}  # fmt: skip
     assert all(one["Stack"] == "dev" and one["Run"] == "melt" for one in metrics)
     assert run.logs().count("Loop time") == 1
-    assert list(run.thermo()["Step"]) == list(range(0, 40_001, 50))
+    assert list(run.thermo()["Step"]) == list(range(0, STEPS + 1, 50))
     assert "<svg" in write(run, tmp_path / "report.html").read_text()
-
-
-def test_log_is_followed_live_from_cloudwatch(cloud, stack, script):
-    run = stack.submit(script(script_of("nve", 400_000)), name="live", checkpoints=SOON)
-    job_of(cloud, run)
-    until(lambda: "Step" in run.logs() and len(run.thermo()) > 3, "rows in the log", lambda: run.status)
-    assert run.status.state == "running"
-    run.cancel()
-    state = run.status
-    assert state.state == "cancelled"
-    assert state.checkpoint_step, "cancelling leaves a last checkpoint"
 
 
 def test_run_goes_on_beyond_batchs_last_attempt(cloud, stack, script):
     cloud.first_attempt = 10
-    run = stack.submit(script(script_of("nve", 30_000)), name="longest", checkpoints=SOON)
+    run = stack.submit(script(script_of("nve", 20_000)), name="longest", checkpoints=SOON)
     job = job_of(cloud, run)
     cloud.first_attempt = 1
     checkpointed(run, 1)
@@ -124,7 +114,7 @@ def test_run_goes_on_beyond_batchs_last_attempt(cloud, stack, script):
 def test_run_that_gets_nowhere_on_spot_moves_to_the_fallback_pool(cloud, script, monkeypatch):
     """Three machines are lost before a first checkpoint."""
     monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_GPUS", "0")  # there are none here
-    run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 20_000)), name="stuck")
+    run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 10_000)), name="stuck")
     for attempt in (1, 2, 3):
         job = job_of(cloud, run)
         until(
@@ -147,7 +137,7 @@ def test_run_that_gets_nowhere_on_spot_moves_to_the_fallback_pool(cloud, script,
 def test_attempt_stops_in_time_before_its_limit(cloud, stack, script, monkeypatch):
     monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_TIMEOUT_S", "8")
     monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_GRACE_S", "4")
-    run = stack.submit(script(script_of("nve", 60_000)), name="limited")
+    run = stack.submit(script(script_of("nve", 40_000)), name="limited")
     job = job_of(cloud, run)
     until(lambda: len(job.attempts) == 1, "the end of attempt 1", lambda: run.status)
     assert job.attempts[0]["container"]["exitCode"] == 75
@@ -167,15 +157,6 @@ def test_machine_without_a_working_gpu_is_given_back(cloud, script):
     assert "76" in state.reason
     assert state.remedy
     assert any("nvidia-smi is missing" in line for line in lines_of(cloud, run))
-
-
-def test_a_script_that_lammps_rejects_is_not_tried_again(cloud, stack, script):
-    run = stack.submit(script("units lj\nno_such_command 1\n"), name="typo")
-    state = ended(run)
-    assert (state.state, state.exit_code) == ("failed", 3)
-    job = cloud.jobs[run.record.job_id(1)]
-    until(job.over.is_set, "the end of the job", job.described)
-    assert len(job.attempts) == 1
 
 
 def test_without_a_metadata_service_the_attempt_runs(cloud, stack, script, monkeypatch):

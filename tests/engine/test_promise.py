@@ -7,9 +7,7 @@ import re
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from lammps_jobs.formats.thermo import sections
-from tests.conftest import FLOW, assert_same, bare, outputs, script_of
-from tests.replay import kill_at_some_step
+from tests.conftest import ENSEMBLES, FLOW, assert_complete, assert_same, bare, outputs, script_of
 from tests.waiting import finish
 
 OFTEN = Checkpoints(every_s=0.1)
@@ -17,8 +15,7 @@ SELDOM = Checkpoints(every_s=1e6)
 CUTS = ((1, 350), (1, 800), (1, 1000))
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("ensemble", ["nve", "nvt", "npt", "langevin"])
+@pytest.mark.parametrize(("ensemble", "ranks"), [*((one, 1) for one in ENSEMBLES), ("npt", 2), ("langevin", 2)])
 def test_uninterrupted_run_with_many_checkpoints_equals_bare_lmp(cluster, script, tmp_path, ensemble, ranks):
     path = script(script_of(ensemble))
     many = CutPlan(cut_at=tuple((1, step) for step in range(150, 1500, 150)), then="go on")
@@ -28,8 +25,7 @@ def test_uninterrupted_run_with_many_checkpoints_equals_bare_lmp(cluster, script
     assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("ensemble", ["nve", "nvt", "npt"])
+@pytest.mark.parametrize(("ensemble", "ranks"), [("nve", 1), ("nvt", 1), ("npt", 1), ("nve", 2), ("npt", 2)])
 def test_resumed_run_continues_bit_for_bit(cluster, script, tmp_path, ensemble, ranks):
     path = script(script_of(ensemble))
     given = {"checkpoints": SELDOM, "resources": Resources(ranks=ranks)}
@@ -99,38 +95,3 @@ def without_times(log: str) -> list[str]:
     """Log lines but for what differs between any two runs of LAMMPS: times, speeds, the OpenMP remark."""
     timing = re.compile(r"Loop time|Performance|CPU|OMP_NUM|wall time|^\w+ +\||OpenMP|Per MPI rank")
     return [line for line in log.splitlines() if not timing.search(line)]
-
-
-def assert_complete(files: dict[str, bytes], steps: range) -> None:
-    """No frame, no average and no thermo row is missing or doubled."""
-    frames = [int(step) for step in re.findall(rb"ITEM: TIMESTEP\n(\d+)", files["frames.lammpstrj"])]
-    assert frames == list(steps)
-    averages = [int(line.split()[0]) for line in files["averages.dat"].splitlines() if not line.startswith(b"#")]
-    assert averages == list(steps)[1:]  # the first window ends at the first multiple
-    (thermo,) = sections(files["log.lammps"].decode())
-    assert [row[0] for row in thermo.rows] == list(steps)
-
-
-@pytest.mark.seeds(4)
-def test_killed_at_random_moments_nothing_is_missing_doubled_or_lost(cluster, script, tmp_path, chance):
-    """Four seeds with six kills each: SIGKILL to supervisor and engine, wherever they are."""
-    steps = 30_000
-    run = cluster.submit(script(script_of("nvt", steps)), checkpoints=Checkpoints(every_s=0.15),
-                         resources=Resources(ranks=1 + chance.of % 2))  # fmt: skip
-    kills, committed = 0, 0
-    while kills < 6:
-        state = kill_at_some_step(run, chance, within=2500, at_once=0.5)
-        kills += 1
-        assert state.state in ("lost", "finished")
-        newest = state.checkpoint_step or 0
-        assert newest >= committed
-        committed = newest
-        if state.state == "finished":
-            break
-        run.resume()
-        resumed = [event.step for event in run.events if event.kind == "resumed"]
-        assert not resumed or max(resumed) <= committed
-    assert kills >= 5
-    finish(run)
-    assert_complete(outputs(run, tmp_path / "ours"), range(0, steps + 1, 50))
-    assert run.status.fidelity.grade == "exact"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pulumi_aws
 import pytest
@@ -18,16 +19,25 @@ from emulator.pulumi_engine import HINT, pulumi_binary, stack_of
 from emulator.servers import moto
 from infra.stack import build
 from lammps_jobs.backends.aws_batch.contract import StackOutputs
+from tests.waiting import scaled
 
 pytestmark = pytest.mark.skipif(pulumi_binary() is None, reason=HINT)
 
 QUIET: dict[str, Any] = {"color": "never"}
 
 
-@pytest.fixture
-def account() -> Iterator[Account]:
+@pytest.fixture(scope="module")
+def moto_with_policies() -> Iterator[str]:
     with moto(MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
-        yield Account(url, "eu-central-1")
+        yield url
+
+
+@pytest.fixture
+def account(moto_with_policies) -> Account:
+    """An empty account."""
+    with urlopen(Request(f"{moto_with_policies}/moto-api/reset", method="POST"), timeout=scaled(60)) as answer:
+        assert answer.status == 200
+    return Account(moto_with_policies, "eu-central-1")
 
 
 def with_docker() -> None:
@@ -60,16 +70,9 @@ def test_the_life_of_a_stack(account, tmp_path: Path):
         assert (name, asked["computeResources"]["maxvCpus"]) == ("UpdateComputeEnvironment", 32)
 
         assert set(stack.refresh(**QUIET).summary.resource_changes) == {"same"}
-        stack.destroy(**QUIET)
-        assert account.made == []
 
-
-def test_a_pool_of_other_machines_is_there_before_the_queue_lets_the_old_one_go(account, tmp_path: Path):
-    config = config_of("dev")
-    with serving(account) as providers:
-        stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=config)
-        stack.up(**QUIET)
-        changed = {**config, "lammps-jobs:network": '{"cidr": "10.50.0.0/16"}'}
+        # a pool of other machines is there before the queue lets the old one go
+        changed["lammps-jobs:network"] = '{"cidr": "10.50.0.0/16"}'
         stack = stack_of("dev", with_docker, tmp_path, providers=providers, config=changed)
         before = len(account.made)
         summary = stack.up(**QUIET).summary.resource_changes
@@ -78,6 +81,9 @@ def test_a_pool_of_other_machines_is_there_before_the_queue_lets_the_old_one_go(
         queues = account.client("batch").describe_job_queues()["jobQueues"]
         assert {queue["state"] for queue in queues} == {"ENABLED"}
         assert len(account.made) == before
+
+        stack.destroy(**QUIET)
+        assert account.made == []
 
 
 def test_destroy_leaves_the_protected_bucket_with_what_is_in_it(account, tmp_path: Path):

@@ -14,15 +14,9 @@ from lammps_jobs.record.run_record import RunRecord
 from tests.conftest import outputs, script_of
 from tests.waiting import ended, finish
 
-STOP_AT_500 = CutPlan(cut_at=((1, 250), (1, 500)), then="stop")
 
-
-def test_damaged_checkpoint_is_reported_and_the_one_before_is_used(cluster, script, tmp_path):
-    path = script(script_of("nve"))
-    run = cluster.submit(path, cut_plan=STOP_AT_500)
-    ended(run)
-    run.resume()
-    assert ended(run).checkpoint_step == 500
+def test_damaged_checkpoint_is_reported_and_the_one_before_is_used(cluster, stopped, script, tmp_path):
+    path, run = script(script_of("nve")), stopped
     newest = run.record.checkpoint(2)
     blob = tmp_path / "store" / run.name / "blobs" / newest.restart["restart"].sha256
     content = bytearray(blob.read_bytes())
@@ -37,10 +31,9 @@ def test_damaged_checkpoint_is_reported_and_the_one_before_is_used(cluster, scri
     assert ours["averages.dat"].count(b"\n") == reference["averages.dat"].count(b"\n")
 
 
-def test_truncated_manifest_falls_back(cluster, script, tmp_path):
-    run = cluster.submit(script(script_of("nve")), cut_plan=STOP_AT_500)
-    ended(run)
-    manifest = tmp_path / "store" / run.name / "checkpoints" / "000001.json"
+def test_truncated_manifest_falls_back(stopped, tmp_path):
+    run = stopped
+    manifest = tmp_path / "store" / run.name / "checkpoints" / "000002.json"
     manifest.write_bytes(manifest.read_bytes()[:100])
     run.resume()
     finish(run)
@@ -55,10 +48,9 @@ def test_newer_record_is_refused_with_a_remedy(cluster, script, tmp_path):
         cluster.run(run.name)
 
 
-def test_resume_with_another_lammps_version_is_allowed_and_noted(cluster, script, tmp_path):
-    run = cluster.submit(script(script_of("nve")), cut_plan=STOP_AT_500)
-    ended(run)
-    manifest = tmp_path / "store" / run.name / "checkpoints" / "000001.json"
+def test_resume_with_another_lammps_version_is_allowed_and_noted(stopped, tmp_path):
+    run = stopped
+    manifest = tmp_path / "store" / run.name / "checkpoints" / "000002.json"
     manifest.write_text(manifest.read_text().replace('"lammps_version": 2025', '"lammps_version": 2024'))
     run.resume()
     finish(run)

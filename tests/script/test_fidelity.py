@@ -45,6 +45,19 @@ def test_grade(line, grade):
     assert grade_of(line) == (grade, 0 if grade == "exact" else 1)
 
 
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("pair_style dpd 1 1 1", "pair_style dpd: "),
+        ("pair_style hybrid lj/cut 2.5 dpd 1 1 1", "pair_style hybrid, of it dpd: "),
+        ("pair_style hybrid/overlay dpd 1 1 1 gran/hooke 1 1", "pair_style hybrid/overlay, of it dpd, gran/hooke: "),
+    ],
+)
+def test_part_of_a_hybrid_style_that_is_not_exact_is_named(line, named):
+    _, (reason,) = fidelity.grade_of(recorded(line))
+    assert reason.startswith(named)
+
+
 def test_worst_grade_counts_and_all_reasons_are_named():
     assert grade_of("fix 1 all nve", "fix 2 all poems molecule", "fix 3 all langevin 1 1 1 4") == ("statistical", 2)
     assert worst([]) == "exact"

@@ -54,7 +54,7 @@ def test_a_run_whose_events_cannot_be_written_resumes_and_keeps_its_grade(cluste
 
 
 def test_a_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint(cluster, script, tmp_path):
-    path = script(script_of("nve", 8_000))
+    path = script(script_of("nve", 10_000))
     run = cluster.submit(path, checkpoints=OFTEN)
     wait_for_checkpoint(run)
     os.kill(run.progress.engine_pid, signal.SIGSEGV)
@@ -69,11 +69,8 @@ def test_a_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint(cluster, scrip
 
 
 @pytest.mark.parametrize("found", [STATE_FORMAT - 1, STATE_FORMAT + 1])
-def test_an_engine_state_of_another_format_is_passed_over_named_and_brands_nothing(cluster, script, tmp_path, found):
-    run = cluster.submit(script(script_of("nve")), cut_plan=STOP_AT_500)
-    ended(run)
-    run.resume()
-    assert ended(run).checkpoint_step == 500
+def test_an_engine_state_of_another_format_is_passed_over_named_and_brands_nothing(stopped, tmp_path, found):
+    run = stopped
     rewrite_state(run, 2, tmp_path, format=found)
     run.resume()
     finish(run)
@@ -96,19 +93,18 @@ def rewrite_state(run: Run, seq: int, tmp_path: Path, **changes: object) -> None
     manifest.write_text(json.dumps(document))
 
 
-def test_a_failure_of_our_own_program_is_loud_and_leaves_the_checkpoint_as_it_was(cluster, script, tmp_path):
+def test_a_failure_of_our_own_program_is_loud_and_leaves_the_checkpoint_as_it_was(stopped, tmp_path):
     """A state of the right format that no engine can go on from: a journal entry without words."""
-    run = cluster.submit(script(script_of("nve")), cut_plan=STOP_AT_500)
-    ended(run)
+    run = stopped
     state = {"entries": [{"command": "fix", "key": "x", "text": "fix x", "words": [], "nexts": 0, "used": True}],
              "unknown": [], "balanced": False, "sort": {"every": 0, "bin": "0.0"}}  # fmt: skip
-    rewrite_state(run, 1, tmp_path, journal=state)
+    rewrite_state(run, 2, tmp_path, journal=state)
     run.resume()
     status = ended(run)
     assert (status.state, status.exit_code) == ("failed", 18), status
     assert "report" in status.remedy
     assert run.record.decisions() == []
-    assert run.record.checkpoint_seqs() == [1]
+    assert run.record.checkpoint_seqs() == [1, 2]
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

@@ -48,9 +48,9 @@ def test_recommendation_to_rebalance_takes_a_checkpoint_and_goes_on(cluster, scr
 
 
 def test_a_stop_while_a_checkpoint_is_on_its_way_is_no_end_of_the_run(cluster, script):
-    path = script(script_of("nve", 200_000).replace("0 6 0 6 0 6", "0 12 0 12 0 12"))
+    path = script(script_of("nve", 200_000).replace("0 4 0 4 0 4", "0 12 0 12 0 12"))
     run = cluster.submit(path, checkpoints=Checkpoints(every_s=0.2))
-    for pause in (0.0, 0.15, 0.3, 0.45, 0.6):
+    for pause in (0.0, 0.2, 0.4):
         wait_for_progress(run)
         time.sleep(pause)
         run.interrupt()
@@ -81,7 +81,17 @@ def test_the_whole_of_it_on_s3(bucket, script, tmp_path, cluster):
     assert [event.step for event in lost.events if event.kind == "resumed"] == [350, 800]
     kept = finish(cluster.submit(path, cut_plan=CutPlan(cut_at=((1, 350), (1, 800)), then="set up again")))
     assert_same(outputs(lost, tmp_path / "lost"), outputs(kept, tmp_path / "kept"))
-    assert [run.name for run in there.runs()] == ["test"]
+    run = there.submit(script(script_of("nve", 200_000)), name="killed", checkpoints=Checkpoints(every_s=0.2))
+    wait_for_checkpoint(run)
+    run.kill()
+    state = ended(run)
+    assert state.state == "lost"
+    run.resume()
+    wait_for_progress(run, state.checkpoint_step + 1)
+    run.cancel()
+    assert "frames.lammpstrj" in outputs(run, tmp_path / "killed")
+    assert run.settle()
+    assert {run.name: run.status.state for run in there.runs()} == {"test": "finished", "killed": "cancelled"}
 
 
 def test_expired_credentials_are_named_not_hidden(bucket, script, monkeypatch):
