@@ -1,21 +1,25 @@
-"""Which bytes each output file gained since the last cut.
+"""Which bytes each file of the run's folder gained since the last cut, and what else there is in the folder.
 
-A file that a resumed attempt finds open after its set-up goes on where the record ends; one that comes into
-being later is a new one, whatever an earlier attempt had recorded under its name.
+A resumed attempt finds none of the files that earlier attempts wrote: what a command may look at is brought before
+(`Session.look`). A file that LAMMPS opens again in its set-up goes on where the record ends; the part that the record
+has is *owed* to the folder until somebody looks. A file that comes into being later is a new one, whatever an earlier
+attempt had recorded under its name.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lammps_jobs.formats import dcd
-from lammps_jobs.protocol.messages import Gained, OutputChange, Removed
+from lammps_jobs.protocol.messages import Alias, Gained, OutputChange, Removed
 
 SAMPLE = 4096
+EXECUTABLE = 0o111
 COPIED_AT_ONCE = 4 * 1024 * 1024
 
 
@@ -29,29 +33,105 @@ class Recorded:
     mtime_ns: int
 
 
-class OutputTracker:
-    """Watches the working folder; input files that did not change are no outputs.
+@dataclass(frozen=True)
+class Grown:
+    """A file got its recorded part back, in front: whoever writes to it writes `by` bytes further behind."""
 
-    `also` names files that lie elsewhere, `before` those that an earlier attempt recorded.
+    device: int
+    inode: int
+    by: int
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What there is besides the contents of files. Paths are relative to the run's folder."""
+
+    inputs: tuple[str, ...]
+    folders: tuple[str, ...]
+    links: dict[str, str]
+    executables: tuple[str, ...]
+
+
+class OutputTracker:
+    """Watches the run's `folder`, and what lies above it up to `top`; input files that did not change are no outputs.
+
+    `also` names files that lie elsewhere, `before` those that an earlier attempt recorded, `executables` those of
+    them that may be executed.
     """
 
     def __init__(
-        self, folder: Path, inputs: Iterable[str], also: dict[str, Path] | None = None, before: Iterable[str] = ()
-    ) -> None:
-        self.folder, self._also, self._before = folder, also or {}, frozenset(before)
+        self, folder: Path, inputs: Iterable[str], also: dict[str, Path] | None = None, before: Iterable[str] = (),
+        executables: Iterable[str] = (), top: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.folder, self._also = folder, also or {}
+        self._top = top if top and folder.is_relative_to(top) else folder
+        self._before, self._executables = frozenset(before), frozenset(executables)
+        self._links = {self._name(path) for path in self._files() if path.is_symlink()} & self._before
+        """Recorded links, which show the files that they point at."""
+        self._absent = set(self._before) - self._also.keys() - self._links
+        """Files of which nothing is there yet."""
+        self._owed: set[str] = set()
+        """Files that were opened again, and of which what the record has is not there yet."""
         self._recorded: dict[str, Recorded] = {}
         self._untouched = set(inputs)
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
 
+    # -- what a resumed attempt does not have yet ------------------------------------------------
+
     def forget_new_bytes(self, new: frozenset[str] = frozenset()) -> None:
         """Take what lies there now as recorded: a resumed attempt's repeated headers and frames; not `new` files."""
-        for name in set(self._walk()) - new:
-            self._recorded[name] = _sample(self._path(name))
+        for name in set(self._walk()) - new - self._untouched:
+            path, old = self._path(name), self._recorded.get(name)
+            if name in self._absent:
+                self._absent.remove(name)
+                self._owed.add(name)
+            elif name in self._before and old is not None and name not in self._owed:  # it was brought as a whole
+                if _extends(path, path.stat().st_size, old):
+                    os.truncate(path, old.size)
+                else:  # opened again from its beginning
+                    self._owed.add(name)
+            self._recorded[name] = _sample(path)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Recorded files that are not there, or not as a whole."""
+        return frozenset(self._absent | self._owed) - self._also.keys()
+
+    def is_absent(self, name: str) -> bool:
+        return name in self._absent
 
     def know(self, name: str) -> None:
         """Take a file that was brought from the record as recorded."""
-        self._recorded[name] = _sample(self.folder / name)
+        path = self.folder / name
+        if name in self._executables:
+            path.chmod(path.stat().st_mode | EXECUTABLE)
+        self._absent.discard(name)
+        self._recorded[name] = _sample(path)
+
+    def give_back(self, name: str, recorded: Path) -> Grown | None:
+        """Put what the record has in front of what LAMMPS has added to the open file since; None when it cannot be.
+
+        `recorded` is that content. LAMMPS's buffers must have been written.
+        """
+        path, start = self._path(name), self._recorded[name].size
+        if start == 0 and dcd.header_size(recorded):
+            start = dcd.header_size(path)
+            if start == 0:  # LAMMPS still has to write its own header
+                return None
+        self._owed.discard(name)
+        added = path.read_bytes()[start:]
+        with path.open("r+b") as file, recorded.open("rb") as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+            size = file.tell()
+            file.write(added)
+            file.truncate()
+        dcd.mend(path)
+        self._recorded[name] = _sample(path, size)
+        status = path.stat()
+        return Grown(status.st_dev, status.st_ino, size - start)
+
+    # -- at a cut --------------------------------------------------------------------------------
 
     def changes(self, copies: Path, rewritten: frozenset[str] = frozenset()) -> list[OutputChange]:
         """What to record now.
@@ -74,14 +154,37 @@ class OutputTracker:
             start = old.size if old and goes_on else 0
             if goes_on and start == 0 and name in self._before:
                 start = dcd.header_size(path)  # LAMMPS writes it again with the first frame after a resume
+            if not goes_on:
+                self._absent.discard(name)
+                self._owed.discard(name)
             found.append(
                 self._piece(name, (start, status.st_size), replaces=not goes_on, copy=copies / str(len(found)))
             )
             self._recorded[name] = _sample(path, status.st_size)
-        for name in self._recorded.keys() - names - self._untouched:
+        for name in self._recorded.keys() - names:
             del self._recorded[name]
-            found.append(Removed(name=name))
-        return found
+            self._owed.discard(name)
+            if name in self._untouched:
+                self._untouched.discard(name)
+            else:
+                found.append(Removed(name=name))
+        return [*found, *self._aliases()]
+
+    def surroundings(self) -> Surroundings:
+        """What there is besides the contents of files."""
+        folders, links, executables = [], {}, []
+        for folder, inner, names in os.walk(self._top):
+            for path in (Path(folder) / name for name in (*inner, *names)):
+                name, mode = self._name(path), path.lstat().st_mode
+                if stat.S_ISLNK(mode):
+                    links[name] = os.readlink(path)
+                elif stat.S_ISDIR(mode) and not self.folder.is_relative_to(path):
+                    folders.append(name)
+                elif stat.S_ISREG(mode) and mode & EXECUTABLE:
+                    executables.append(name)
+        executables += self._executables & self._absent
+        inputs = tuple(sorted(self._untouched))
+        return Surroundings(inputs, tuple(sorted(folders)), links, tuple(sorted(executables)))
 
     def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> Gained:
         start, stop = span
@@ -96,14 +199,30 @@ class OutputTracker:
                 target.write(source.read(stop - start))
         return Gained(name=name, source=copy, start=0, stop=stop - start, replaces=replaces)
 
+    def _aliases(self) -> list[OutputChange]:
+        """Links within the folder are recorded as the files that they point at."""
+        top, folder = self._top.resolve(), self.folder.resolve()
+        points = {self._name(path): path.resolve() for path in self._files() if path.is_symlink()}
+        aliases = {name: os.path.relpath(to, folder) for name, to in points.items() if to.is_relative_to(top)}
+        gone = [Removed(name=name) for name in self._links - aliases.keys() - self._recorded.keys()]
+        self._links = set(aliases)
+        return [*gone, *(Alias(name=name, of=to) for name, to in aliases.items())]
+
+    # -- names -----------------------------------------------------------------------------------
+
     def _path(self, name: str) -> Path:
         return self._also.get(name) or self.folder / name
 
+    def _name(self, path: Path) -> str:
+        return os.path.relpath(path, self.folder)
+
+    def _files(self) -> Iterator[Path]:
+        for folder, _, names in os.walk(self._top):
+            yield from (Path(folder) / name for name in names)
+
     def _walk(self) -> list[str]:
         found = [name for name, path in self._also.items() if path.exists()]
-        for folder, _, names in os.walk(self.folder):
-            base = Path(folder).relative_to(self.folder)
-            found += [str(base / name) for name in names if (Path(folder) / name).is_file()]
+        found += [self._name(path) for path in self._files() if path.is_file() and not path.is_symlink()]
         return sorted(found)
 
 

@@ -104,6 +104,11 @@ class RunSpec(Document):
     name: str
     script: str
     inputs: dict[str, Blob]
+    """By their paths from the folder in which the run starts."""
+    folders: tuple[str, ...] = ()
+    """Folders that hold no input and must be there."""
+    executables: tuple[str, ...] = ()
+    """Inputs that the script may execute."""
     variables: dict[str, tuple[str, ...]] = {}
     resources: Resources = Resources()
     checkpoints: Checkpoints = Checkpoints()

@@ -19,7 +19,7 @@ from lammps_jobs.api.cluster import Values, connect, values_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError, WrongState
 from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
-from lammps_jobs.script.inputs import depth_of, gather
+from lammps_jobs.script.inputs import gather, run_folder
 
 SIDES = ("bare", "checkpointed", "kept", "lost")
 STATE = "final.state"
@@ -35,21 +35,24 @@ class Workspace:
 
     def __init__(
         self, folder: Path, script: Path, inputs: Iterable[str | Path], variables: Mapping[str, Values],
-        resources: Resources, steps: int | None, limit_s: float | None,
+        resources: Resources, steps: int | None, limit_s: float | None, start: Path | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.resources, self.limit_s = folder, resources, limit_s
         self.variables = values_of(variables)
-        files = gather(script, inputs, self.variables)
-        self.source = folder / "source" / "/".join("d" * depth_of(files))
+        found = gather(script, inputs, self.variables, start=start)
+        self.source = run_folder(folder / "source", found.files)
         self.source.mkdir(parents=True)
-        for name, file in files.items():
+        for name in found.folders:
+            (self.source / name).mkdir(parents=True, exist_ok=True)
+        for name, file in found.files.items():
             (self.source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, self.source / name)
         if steps is not None:
-            for name in files:
+            for name in found.files:
                 _shorten(self.source / name, steps)
-        self.script = self.source / script.name
-        self.inputs = {name: (self.source / name).read_bytes() for name in files}
+        self.script = self.source / found.script
+        self.inputs = {name: (self.source / name).read_bytes() for name in found.files}
+        self._folders = [self.source / name for name in found.folders if not name.startswith("..")]
         self.cluster = connect(store=folder / "store")
         self.seconds: dict[str, float] = {}
 
@@ -60,7 +63,7 @@ class Workspace:
         """
         shutil.copytree(self.folder / "source", self.folder / "tree")
         work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
-        command = [_beside("lmp"), "-in", self.script.name, "-screen", "none"]
+        command = [_beside("lmp"), "-in", os.path.relpath(self.script, self.source), "-screen", "none"]
         for name, values in self.variables.items():
             command += ["-var", name, *values]
         if (ranks := self.resources.ranks or 1) > 1:
@@ -75,7 +78,7 @@ class Workspace:
         if code:
             raise ScriptError(
                 f"Bare LAMMPS cannot run this script (exit code {code}).", where=_last_error(work, self.folder),
-                remedy="Mend the script first: lmp -in " + self.script.name,
+                remedy="Mend the script first: lmp -in " + os.path.relpath(self.script, self.source),
             )  # fmt: skip
         self._remove_inputs(work)
         work.rename(self.folder / "bare")
@@ -88,8 +91,9 @@ class Workspace:
         """
         started = time.monotonic()
         beside = [self.source / file for file in self.inputs if not file.startswith("..")]
+        beside += self._folders
         run = self.cluster.submit(
-            self.script, inputs=beside, name=name, variables=self.variables, resources=self.resources,
+            self.script, start=self.source, inputs=beside, name=name, variables=self.variables, resources=self.resources,
             checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
         )  # fmt: skip
         try:

@@ -22,7 +22,7 @@ from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
 from lammps_jobs.record.documents import FULL_LOG, Attempt, AttemptEnd, CutPlan, Decision, Lineage, now
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
-from lammps_jobs.script.inputs import depth_of
+from lammps_jobs.script.inputs import run_folder
 from lammps_jobs.supervisor import actions, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
@@ -45,9 +45,9 @@ class Supervisor:
     def __init__(self, record: RunRecord, number: int, scratch: Path, environment: JobEnvironment) -> None:
         self.record, self.number, self.environment = record, number, environment
         self.spec = record.submission().spec
-        self.scratch = scratch / f"attempt-{number}"
+        self.scratch = scratch.absolute() / f"attempt-{number}"
         self._ranks = self.spec.resources.ranks or max(1, environment.gpus)
-        self._folder = self.scratch / "work" / "/".join("d" * depth_of(self.spec.inputs))
+        self._folder = run_folder(self.scratch / "work", self.spec.inputs)
         self._inbox: queue.SimpleQueue[Stimulus] = queue.SimpleQueue()  # its put may interrupt its get (signals)
         self._engine: EngineProcess | None = None
         self._try = 0
@@ -150,7 +150,7 @@ class Supervisor:
                 self._recorder.finish(action.finished, action.lineage)
                 return [stimuli.ResultCommitted(time.monotonic())]
             case actions.FetchOutput():
-                self.record.write_file(self._recorder.outputs[action.name].segments, self._folder / action.name)
+                self.record.write_file(self._recorder.outputs[action.name].segments, action.target)
             case actions.Decide():
                 self._decide(action.decision)
             case actions.Publish():
@@ -184,9 +184,9 @@ class Supervisor:
         workdir.write_inputs(self.record, self.spec, self._folder)
         job = self._job(action.barred_stages)
         if found.checkpoint:
-            restore = workdir.write_checkpoint(self.record, found.checkpoint, self.scratch / "resume")
+            job = workdir.write_checkpoint(self.record, found.checkpoint, job, self._folder)
             past = (found.checkpoint.stage, found.checkpoint.step)
-            job = job.model_copy(update={"restore": restore, "cut_plan": self._cuts_after(past)})
+            job = job.model_copy(update={"cut_plan": self._cuts_after(past)})
         else:
             job = job.model_copy(update={"cut_plan": self._cuts_after((0, 0))})
 

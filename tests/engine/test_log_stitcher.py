@@ -46,7 +46,7 @@ class Lammps:
         self.raw.write_text("")
         (folder / "work").mkdir()
         self.log = LogStitcher(
-            self.raw, folder / "full.log", folder / "work", "log.lammps", lambda: None, dropping=dropping
+            self.raw, folder / "full.log", str(folder / "work" / "log.lammps"), lambda: None, dropping=dropping
         )
 
     def prints(self, *texts: str) -> None:
@@ -146,7 +146,8 @@ def test_lines_are_copied_whole_and_in_order_with_echoes(lammps):
     assert lammps.user() == "half a line\nrun 100\n"
 
 
-def test_log_command_goes_on_in_another_file_and_the_full_log_in_none(lammps):
+def test_log_command_goes_on_in_another_file_and_the_full_log_in_none(lammps, monkeypatch):
+    monkeypatch.chdir(lammps.folder / "work")
     lammps.prints("first\n")
     lammps.log.switch("second.log")
     lammps.prints("second\n")

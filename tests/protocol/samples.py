@@ -17,6 +17,7 @@ def engine_state(**fields: object) -> EngineState:
                     "words": ["units", "lj"],
                     "nexts": 0,
                     "used": True,
+                    "folder": ".",
                 }
             ],
             "unknown": [],
@@ -25,17 +26,27 @@ def engine_state(**fields: object) -> EngineState:
         },
         "poured": {},
         "position": {
-            "frames": [{"file": "in.melt", "lines": [], "next": 3, "is_file": True}],
+            "frames": [{"file": "in.melt", "lines": [[1, "units lj"]], "next": 1, "is_file": True}],
             "seeking": "",
             "skip_next_jump": False,
         },
         "where": {"file": "in.melt", "line": 3, "command": "run 500"},
+        "folder": {
+            "current": "T1.5",
+            "inputs": ["in.melt"],
+            "folders": ["T1.5"],
+            "links": {"latest": "T1.5"},
+            "executables": [],
+            "environment": {"TAG": "a"},
+            "log": "log.lammps",
+        },
         "stage": 1,
         "step": 100,
         "run": {"first": 0, "last": 500, "start": 0, "stop": 500, "pre": True, "post": True, "every": 0},
         "box": {"faces": "pp pp pp", "margins": [None, None, None]},
         "grid": [1, 1, 1],
         "echoes": True,
+        "warned": False,
         "is_sorted": True,
     }
     return EngineState.model_validate(given | fields)

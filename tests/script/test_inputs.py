@@ -24,7 +24,7 @@ def found(tmp_path):
         for name, content in FILES.items():
             (tmp_path / name).write_text(content)
         (tmp_path / "in.test").write_text(text)
-        return set(gather(tmp_path / "in.test", [], {k: (v,) for k, v in variables.items()})) - {"in.test"}
+        return set(gather(tmp_path / "in.test", [], {k: (v,) for k, v in variables.items()}).files) - {"in.test"}
 
     return look
 

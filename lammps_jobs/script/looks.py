@@ -1,0 +1,116 @@
+"""Which files of its folder a command may look at: a resumed run must have them there before it is issued.
+
+In doubt it may look at all of them.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lammps_jobs.script import commands, fixes
+from lammps_jobs.script.commands import COMMANDS, Trait
+from lammps_jobs.script.journal import Journal
+
+_IS_FILE = re.compile(r"\bis_file\s*\(\s*([^()]*?)\s*\)")
+_WITHIN = re.compile(r"\b(shell|include|jump|read_\w+|is_file|python|append|rerun)\b")
+"""Words that make a command within a command look at files."""
+
+
+class Everything(enum.Enum):
+    """The command may look at any file."""
+
+    EVERYTHING = "everything"
+
+
+EVERYTHING = Everything.EVERYTHING
+
+
+@dataclass(frozen=True)
+class Named:
+    """The command looks at files of these names only; paths lead from the current folder."""
+
+    words: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    """LAMMPS's (a `*` for a timestep, a `%` for a rank or for `base`) or the shell's."""
+
+
+Looks = Everything | Named
+NOTHING = Named()
+
+
+def before_substitution(text: str) -> Looks:
+    """What the formulas of a line look at when LAMMPS takes their values."""
+    if "is_file" not in text:
+        return NOTHING
+    found = [match[1].strip("\"'") for match in _IS_FILE.finditer(text)]
+    if len(found) != text.count("is_file") or any("$" in name or name.startswith("v_") for name in found):
+        return EVERYTHING
+    return Named(tuple(found))
+
+
+def of_command(args: list[str], journal: Journal, *, again: bool = False) -> Looks:
+    """What a command looks at, given its words after substitution.
+
+    With `again` it is issued again for a resume, where the files that it appends to go on behind the record.
+    """
+    match args[0]:
+        case "shell":
+            return _of_shell(args[1:])
+        case "python" | "plugin":
+            return EVERYTHING
+        case "run" | "rerun" if _WITHIN.search(" ".join(args[2:])):
+            return EVERYTHING
+        case "dump_modify":
+            return NOTHING if again else Named(_appended(args, journal))
+    if Trait.ONLY_WRITES in commands.traits_of(args[0]) and "append" not in args:
+        return NOTHING
+    read = tuple(word for at, word in enumerate(args) if at and not _is_written(args, at, append=again))
+    row = COMMANDS.get(args[0])
+    return Named(read, patterns=tuple(word for word in read if row and row.reads and set(word) & set("*%")))
+
+
+def _is_written(args: list[str], at: int, *, append: bool) -> bool:
+    """Whether a word names a file that the command begins, whatever it held before; or, with `append`, goes on with."""
+    row = COMMANDS.get(args[0])
+    if row is not None and at == row.writes and ("append" not in args or append):
+        return True
+    writes = args[0] == "print" or (
+        args[0] == "fix" and len(args) > 3 and fixes.Trait.WRITES_AT_SETUP in fixes.traits_of(args[3])
+    )
+    return writes and at > 1 and args[at - 1] in (("file", "append") if append else ("file",))
+
+
+def chosen(looks: Looks, names: Iterable[str], folder: str) -> list[str]:
+    """The files of the run, by their paths from its folder, that are looked at from the current `folder`."""
+    if looks is EVERYTHING:
+        return sorted(names)
+    assert isinstance(looks, Named)
+    wanted = {_path(folder, word) for word in looks.words if word}
+    patterns = [_path(folder, word.replace("%", "*")) for word in looks.patterns]
+    return sorted(name for name in names
+                  if name in wanted or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))  # fmt: skip
+
+
+def _path(folder: str, word: str) -> str:
+    return os.path.normpath(os.path.join(folder, word))
+
+
+def _of_shell(args: list[str]) -> Looks:
+    match args[:1]:
+        case ["cd" | "mkdir" | "putenv"] | []:
+            return NOTHING
+        case ["rm" | "rmdir" | "mv"] if not any(set(word) & set("*?[$`~;|&<>(){") or "/" in word for word in args):
+            return Named(tuple(args[1:]), patterns=tuple(f"{word}/*" for word in args[1:]))
+    return EVERYTHING
+
+
+def _appended(args: list[str], journal: Journal) -> tuple[str, ...]:
+    """The file of a dump that is told to append to it."""
+    if "append" not in args[2:]:
+        return ()
+    return tuple(entry.words[5] for entry in journal.of("dump") if entry.words[1] == args[1])
