@@ -90,6 +90,8 @@ def finish(session: Session, *, stopped: bool) -> None:
     if session.job.is_rehearsed:
         _write_final_state(session)
     session.flush()
+    if not stopped:
+        session.bring_outside()
     session.final_step = session.step
     session.lmp.close()
     if root and not stopped:

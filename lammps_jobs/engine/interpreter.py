@@ -125,6 +125,7 @@ class Interpreter:
             return
         row, traits = COMMANDS.get(args[0]), commands.traits_of(args[0])
         self.session.look(looks.of_command(args, self.session.journal))
+        self.session.watch(args)
         if commands.Trait.REOPENS in traits:
             self.session.flush()
             self.session.wait_for_upload()

@@ -8,6 +8,7 @@ attempt had recorded under its name.
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import stat
@@ -50,6 +51,7 @@ class Surroundings:
     folders: tuple[str, ...]
     links: dict[str, str]
     executables: tuple[str, ...]
+    watched: tuple[str, ...]
 
 
 class OutputTracker:
@@ -73,9 +75,23 @@ class OutputTracker:
         self._owed: set[str] = set()
         """Files that were opened again, and of which what the record has is not there yet."""
         self._recorded: dict[str, Recorded] = {}
+        self._watched: list[str] = []
         self._untouched = set(inputs)
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
+
+    def watch(self, pattern: str) -> None:
+        """Files outside of all this that a command may be about to write: from now on they are outputs, too.
+
+        `pattern` is an absolute path, as `glob` takes it; their names in the record are absolute.
+        """
+        if pattern in self._watched:
+            return
+        self._watched.append(pattern)
+        for name in _files_like(pattern):
+            if name not in self._before and name not in self._recorded:
+                self._recorded[name] = _sample(Path(name))
+                self._untouched.add(name)
 
     # -- what a resumed attempt does not have yet ------------------------------------------------
 
@@ -183,8 +199,8 @@ class OutputTracker:
                 elif stat.S_ISREG(mode) and mode & EXECUTABLE:
                     executables.append(name)
         executables += self._executables & self._absent
-        inputs = tuple(sorted(self._untouched))
-        return Surroundings(inputs, tuple(sorted(folders)), links, tuple(sorted(executables)))
+        inputs = tuple(sorted(name for name in self._untouched if not os.path.isabs(name)))
+        return Surroundings(inputs, tuple(sorted(folders)), links, tuple(sorted(executables)), tuple(self._watched))
 
     def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> Gained:
         start, stop = span
@@ -223,7 +239,12 @@ class OutputTracker:
     def _walk(self) -> list[str]:
         found = [name for name, path in self._also.items() if path.exists()]
         found += [self._name(path) for path in self._files() if path.is_file() and not path.is_symlink()]
-        return sorted(found)
+        found += [name for pattern in self._watched for name in _files_like(pattern)]
+        return sorted(set(found))
+
+
+def _files_like(pattern: str) -> list[str]:
+    return [name for name in glob.glob(pattern) if os.path.isfile(name)]
 
 
 def _sample(path: Path, size: int | None = None) -> Recorded:

@@ -101,7 +101,7 @@ def _issue_again(session: Session, entry: Entry) -> None:
         if not session.lmp.has_id(kind, name):
             return
     session.look(looks.before_substitution(entry.text), entry.folder)
-    session.look(looks.of_command(entry.words, session.journal, again=True), entry.folder)
+    session.look(looks.of_command(entry.words, session.journal, again=entry.used), entry.folder)
     with session.standing_in(entry.folder):
         session.lmp.command(_as_seen_from(session, entry))
     for _ in range(entry.nexts):

@@ -19,7 +19,7 @@ from lammps_jobs.protocol.engine_state import FolderState
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.looks import NOTHING, Looks, chosen
+from lammps_jobs.script.looks import NOTHING, Looks, Named, chosen, written_outside
 from lammps_jobs.script.position import Lines, Position, read_script
 
 T = TypeVar("T")
@@ -116,6 +116,10 @@ class Session:
         """Bring folder, environment and log back: the files are the supervisor's, or come when they are looked at."""
         os.environ.update(state.environment)
         self.environment = dict(state.environment)
+        for pattern in state.watched:
+            if self.root:
+                self.root.outputs.watch(pattern)
+        self.bring_outside()
         os.chdir(self.folder / state.current)
         if self.root and state.log:
             self.root.log.switch(str(self.folder / state.log), append=True)
@@ -141,6 +145,16 @@ class Session:
         """Files are about to change: what was cut before must have been read from them."""
         if self.cuts:
             self.from_root(lambda root: root.line.wait_uploaded(self.cuts))
+
+    def watch(self, args: list[str]) -> None:
+        """A command may be about to write to files outside the run's folder: they are recorded, too."""
+        if self.root:
+            for pattern in written_outside(args, os.getcwd(), str(self.job.top.resolve())):
+                self.root.outputs.watch(pattern)
+
+    def bring_outside(self) -> None:
+        """Make the files outside the run's folder what the record has of them."""
+        self.look(Named(patterns=("/*",)))
 
     def look(self, looks: Looks, folder: str | None = None) -> None:
         """A command is about to look at files, from `folder` or the current one: bring those that are missing."""

@@ -86,7 +86,7 @@ def _findings(place: Workspace, scout: Run, lost: Run) -> Findings:
         unusable={decision.stage: decision.why for run in (scout, lost) for decision in run.record.decisions()
                   if decision.kind == "no checkpoints"},
         cuts=lost.resumed_at,
-        harm=tuple(compare(folder / "bare", folder / "checkpointed", frozenset({STATE}))),
+        harm=tuple(compare(folder / "bare", folder / "checkpointed", frozenset({STATE, *place.outside(scout)}))),
         differences=tuple(compare(folder / "kept", folder / "lost")),
         is_as_checkpointed=not compare(folder / "checkpointed", folder / "lost"),
         seconds=place.seconds,

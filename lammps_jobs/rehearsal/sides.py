@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lammps_jobs.api.cluster import Values, connect, values_of
-from lammps_jobs.api.run import Run
+from lammps_jobs.api.run import Run, place_of
 from lammps_jobs.errors import LammpsJobsError, NotInstalled, ScriptError, UsageError, WrongState
 from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
 from lammps_jobs.script.inputs import gather, run_folder
@@ -82,6 +82,7 @@ class Workspace:
             )  # fmt: skip
         self._remove_inputs(work)
         work.rename(self.folder / "bare")
+        self._collect_from_above(work)
 
     def side(self, name: str, cut_plan: CutPlan, killer: random.Random | None = None) -> Run:
         """Run the script as a run of ours, resumed as often as it stops, its outputs under `name`.
@@ -93,8 +94,8 @@ class Workspace:
         beside = [self.source / file for file in self.inputs if not file.startswith("..")]
         beside += self._folders
         run = self.cluster.submit(
-            self.script, start=self.source, inputs=beside, name=name, variables=self.variables, resources=self.resources,
-            checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
+            self.script, start=self.source, inputs=beside, name=name, variables=self.variables,
+            resources=self.resources, checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
         )  # fmt: skip
         try:
             while True:
@@ -118,14 +119,34 @@ class Workspace:
         (self.folder / name / STATE).write_bytes(run.final_state())
         return run
 
+    def outside(self, run: Run) -> set[str]:
+        """Downloaded files that the script wrote by absolute paths: there every side wrote over the one before."""
+        return {str(place_of(name)) for name in run.record.outputs() if os.path.isabs(name)}
+
     def settle(self) -> None:
         """Wait until no process writes below `folder` any more: a run is finished before its supervisor is."""
         for run in self.cluster.runs():
             run.settle()
 
+    def _collect_from_above(self, work: Path) -> None:
+        """Put what bare LAMMPS wrote above its folder where a download of ours has it."""
+        for path in (self.folder / "tree").rglob("*"):
+            name = Path(os.path.relpath(path, work))
+            if path.is_file() and not self._is_as_given(path, str(name)):
+                target = self.folder / "bare" / place_of(str(name))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+
+    def _is_as_given(self, path: Path, name: str) -> bool:
+        return name in self.inputs and path.read_bytes() == self.inputs[name]
+
     def _remove_inputs(self, work: Path) -> None:
-        for name, content in self.inputs.items():
-            if (work / name).is_file() and (work / name).read_bytes() == content:
+        for link in [path for path in work.rglob("*") if path.is_symlink() and path.is_file()]:
+            content = link.read_bytes()
+            link.unlink()
+            link.write_bytes(content)
+        for name in self.inputs:
+            if (work / name).is_file() and self._is_as_given(work / name, name):
                 (work / name).unlink()
 
 

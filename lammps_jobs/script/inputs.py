@@ -197,6 +197,11 @@ class _Search:
                 meant = self.values.meanings(word)
                 names = [pattern(word)] if meant is None else [glob.escape(os.path.normpath(text)) for text in meant]
                 self._written.update(name.replace("[*]", "*") for name in names)
+                self.warnings += [
+                    f"The script writes to {name}, which another machine may not have; what it writes is recorded, too"
+                    for name in meant or []
+                    if os.path.isabs(name) and not name.startswith("/dev/") and _is_written(args, at)
+                ]
 
     def _is_output(self, args: list[str], at: int) -> bool:
         """Whether the word names a file that is begun anew: an old one of that name is no input, however large."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import glob
 import os
 import re
 from collections.abc import Iterable
@@ -19,6 +20,11 @@ from lammps_jobs.script.journal import Journal
 _IS_FILE = re.compile(r"\bis_file\s*\(\s*([^()]*?)\s*\)")
 _WITHIN = re.compile(r"\b(shell|include|jump|read_\w+|is_file|python|append|rerun)\b")
 """Words that make a command within a command look at files."""
+
+
+_SEPARATOR = re.compile(r"[\s;|&<>()\"'`=]+")
+_NO_FILES = ("/dev/", "/proc/", "/sys/")
+LONGEST_PATH = 1000
 
 
 class Everything(enum.Enum):
@@ -56,7 +62,7 @@ def before_substitution(text: str) -> Looks:
 def of_command(args: list[str], journal: Journal, *, again: bool = False) -> Looks:
     """What a command looks at, given its words after substitution.
 
-    With `again` it is issued again for a resume, where the files that it appends to go on behind the record.
+    With `again` it is issued again after a stage with it: the files that it appended to go on behind the record.
     """
     match args[0]:
         case "shell":
@@ -83,6 +89,21 @@ def _is_written(args: list[str], at: int, *, append: bool) -> bool:
         args[0] == "fix" and len(args) > 3 and fixes.Trait.WRITES_AT_SETUP in fixes.traits_of(args[3])
     )
     return writes and at > 1 and args[at - 1] in (("file", "append") if append else ("file",))
+
+
+def written_outside(args: list[str], current: str, top: str) -> list[str]:
+    """Patterns of the files outside of `top` that a command, issued from the folder `current`, may write.
+
+    Absolute paths all. A word that only names an input is among them: it stays as it is.
+    """
+    words = [piece for word in args[1:] for piece in _SEPARATOR.split(word)] if args[0] == "shell" else args[1:]
+    found: list[str] = []
+    for path in (os.path.normpath(os.path.join(current, word)) for word in words if word):
+        if path == top or path.startswith((f"{top}/", *_NO_FILES)) or len(path) > LONGEST_PATH:
+            continue
+        inside = [os.path.join(path, os.path.basename(word)) for word in words] if os.path.isdir(path) else [path]
+        found += [glob.escape(name).replace("[*]", "*").replace("%", "*") for name in inside]
+    return found
 
 
 def chosen(looks: Looks, names: Iterable[str], folder: str) -> list[str]:

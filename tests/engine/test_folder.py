@@ -32,7 +32,7 @@ def tree(folder: Path) -> set[str]:
 def as_bare(cluster, tmp_path):
     """Runs a script with `lmp` and, cut and lost, as a run of ours; gives both folders, and asserts equal files."""
 
-    def check(text: str, *, at=EVERYWHERE, ranks=1, prepare=lambda folder: None) -> tuple[Path, Path]:
+    def check(text: str, *, at=EVERYWHERE, ranks=1, prepare=lambda folder: None, outside=None) -> tuple[Path, Path]:
         given, bare, ours = (tmp_path / name for name in ("given", "bare", "ours"))
         given.mkdir()
         prepare(given)
@@ -42,17 +42,28 @@ def as_bare(cluster, tmp_path):
         command = [str(beside / "lmp"), "-in", "in.test", "-screen", "none"]
         command = [str(beside / "mpirun"), "-n", str(ranks), *command] if ranks > 1 else command
         subprocess.run(command, cwd=bare, check=True, timeout=scaled(120), stdin=subprocess.DEVNULL)
+        kept = tmp_path / "kept"
+        if outside is not None:
+            shutil.copytree(outside, kept)
         plan = CutPlan(at=at, then="stop")
         run = finish(
             cluster.submit(given / "in.test", checkpoints=SELDOM, resources=Resources(ranks=ranks), cut_plan=plan)
         )
         assert any(event.kind == "resumed" for event in run.events)
         run.download(ours)
+        for path in bare.rglob("*"):
+            if path.is_symlink() and path.is_file():
+                content = path.read_bytes()
+                path.unlink()
+                path.write_bytes(content)
         for path in given.rglob("*"):  # what is as it was given is no output
             twin = bare / path.relative_to(given)
             if path.is_file() and twin.is_file() and twin.read_bytes() == path.read_bytes():
                 twin.unlink()
-        assert compare(bare, ours) == []
+        if outside is not None:
+            expected = {path.name: path.read_bytes() for path in kept.iterdir()}
+            assert {path.name: path.read_bytes() for path in outside.iterdir()} == expected
+        assert [found for found in compare(bare, ours) if not found.file.startswith("outside/")] == []
         return bare, ours
 
     return check
@@ -86,8 +97,6 @@ def test_folders_links_and_permissions_are_there_again(as_bare):
         (folder / "post.sh").write_text("#!/bin/sh\nls -R > $1\n")
         (folder / "post.sh").chmod(0o755)
         (folder / "empty").mkdir()
-        (folder / "old").mkdir()
-        (folder / "old" / "note.txt").write_text("old\n")
 
     as_bare(
         f"{BEGIN}include more.inc\n",
@@ -123,8 +132,7 @@ def test_what_a_shell_command_sees_of_files_that_are_still_written_is_whole(as_b
         "dump e all dcd 20 frames.dcd\n"
         "variable t equal step\nfix p all print 10 'row $t' file rows.txt screen no\n"
         "fix a all ave/time 2 5 20 c_thermo_temp file averages.txt\n"
-        "fix o all ave/time 2 5 20 c_thermo_temp file latest.txt overwrite\n"
-        "run 60\nrun 60\nshell 'cat frames.dump rows.txt averages.txt latest.txt > seen.1'\nrun 60\n"
+        "run 60\nrun 60\nshell 'cat frames.dump rows.txt averages.txt > seen.1'\nrun 60\n"
         "shell 'cp frames.dump seen.2; cp averages.txt seen.3; tail -n 3 rows.txt > seen.4'\n"
         "shell 'wc -c < frames.dcd > seen.5'\n"
         "undump d\nunfix a\nrun 20\n"
@@ -148,7 +156,8 @@ def test_file_that_the_script_made_decides_as_it_did(as_bare):
 def test_state_is_passed_on_in_a_file_that_is_overwritten(as_bare):
     as_bare(
         f"{BEGIN}write_data now.data nocoeff\nwrite_restart now.%.rst\n"
-        "variable i loop 3\nlabel again\nclear\nunits lj\natom_style atomic\nread_data now.data\npair_style lj/cut 2.0\npair_coeff 1 1 1.0 1.0 2.0\nfix 1 all nve\n"
+        "variable i loop 3\nlabel again\nclear\nunits lj\natom_style atomic\n"
+        "read_data now.data\npair_style lj/cut 2.0\npair_coeff 1 1 1.0 1.0 2.0\nfix 1 all nve\n"
         "dump d all atom 10 pass.dump\ndump_modify d sort id\nrun 40\nwrite_data now.data nocoeff\n"
         "velocity all scale 1.1\nrun 20\nundump d\nrerun pass.dump dump x y z\nnext i\njump SELF again\n"
         "clear\nread_restart now.%.rst\npair_style lj/cut 2.0\npair_coeff 1 1 1.0 1.0 2.0\nfix 1 all nve\nrun 20\n"
@@ -177,7 +186,24 @@ def test_log_is_where_the_script_put_it_also_from_another_folder(as_bare):
 @pytest.mark.engine
 def test_script_that_changes_or_removes_what_it_was_read_from_goes_on_in_what_it_read(as_bare):
     as_bare(
-        f"{BEGIN}print 'run 40\nvelocity all scale 1.1\nrun 20\nprint last file last.txt\nrun 20' file part.inc\n"
-        "include part.inc\nshell rm in.test\nrun 20\nprint 'quit' file part.inc\nrun 20\n",
-        prepare=lambda folder: None,
+        f'{BEGIN}print """run 40\nvelocity all scale 1.1\nrun 20\nprint last file last.txt\nrun 20""" file part.inc\n'
+        "include part.inc\nshell rm in.test\nrun 20\nprint 'quit' file part.inc\nrun 20\n"
     )
+
+
+@pytest.mark.engine
+def test_what_is_written_outside_the_folder_is_whole_there_and_on_record(as_bare, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "other.txt").write_text("not ours\n")
+    _, ours = as_bare(
+        f"variable o string {outside}\n{BEGIN}dump d all custom 20 ${{o}}/frames.dump id x\ndump_modify d sort id\n"
+        f"dump m all custom 20 {outside}/one.*.dump id x\nfix p all print 10 row file {outside}/rows.txt screen no\n"
+        "run 40\nundump m\nprint 'one' file ${o}/note.txt\nrun 20\nprint 'two' append ${o}/note.txt\nrun 20\n"
+        "shell cp ${o}/note.txt here.txt\nrun 20\n",
+        outside=outside,
+    )
+    found = ours / "outside" / outside.relative_to("/")
+    assert tree(found) == tree(outside) - {"other.txt"}
+    for name in tree(found):
+        assert (found / name).read_bytes() == (outside / name).read_bytes()
