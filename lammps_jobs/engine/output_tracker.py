@@ -16,9 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lammps_jobs.formats import dcd
+from lammps_jobs.formats import ave_yaml, dcd
 from lammps_jobs.protocol.messages import Alias, Gained, OutputChange, Removed
 
+YAML = (".yaml", ".yml")
 SAMPLE = 4096
 EXECUTABLE = 0o111
 COPIED_AT_ONCE = 4 * 1024 * 1024
@@ -51,6 +52,7 @@ class Surroundings:
     folders: tuple[str, ...]
     links: dict[str, str]
     executables: tuple[str, ...]
+    headed: tuple[str, ...]
     watched: tuple[str, ...]
 
 
@@ -58,16 +60,17 @@ class OutputTracker:
     """Watches the run's `folder`, and what lies above it up to `top`; input files that did not change are no outputs.
 
     `also` names files that lie elsewhere, `before` those that an earlier attempt recorded, `executables` those of
-    them that may be executed.
+    them that may be executed, `headed` those in which the keywords of a YAML file stand.
     """
 
     def __init__(
         self, folder: Path, inputs: Iterable[str], also: dict[str, Path] | None = None, before: Iterable[str] = (),
-        executables: Iterable[str] = (), top: Path | None = None,
+        executables: Iterable[str] = (), headed: Iterable[str] = (), top: Path | None = None,
     ) -> None:  # fmt: skip
         self.folder, self._also = folder, also or {}
         self._top = top if top and folder.is_relative_to(top) else folder
         self._before, self._executables = frozenset(before), frozenset(executables)
+        self._headed = frozenset(headed)
         self._links = {self._name(path) for path in self._files() if path.is_symlink()} & self._before
         """Recorded links, which show the files that they point at."""
         self._absent = set(self._before) - self._also.keys() - self._links
@@ -110,12 +113,14 @@ class OutputTracker:
             self._recorded[name] = _sample(path)
 
     @property
-    def missing(self) -> frozenset[str]:
-        """Recorded files that are not there, or not as a whole."""
-        return frozenset(self._absent | self._owed) - self._also.keys()
+    def absent(self) -> frozenset[str]:
+        """Recorded files that are not there."""
+        return frozenset(self._absent)
 
-    def is_absent(self, name: str) -> bool:
-        return name in self._absent
+    @property
+    def owed(self) -> frozenset[str]:
+        """Recorded files that are there, but not as a whole."""
+        return frozenset(self._owed) - self._also.keys()
 
     def know(self, name: str) -> None:
         """Take a file that was brought from the record as recorded."""
@@ -135,6 +140,7 @@ class OutputTracker:
             start = dcd.header_size(path)
             if start == 0:  # LAMMPS still has to write its own header
                 return None
+        start += self._repeated_keywords(name, start)
         self._owed.discard(name)
         added = path.read_bytes()[start:]
         with path.open("r+b") as file, recorded.open("rb") as source:
@@ -170,6 +176,8 @@ class OutputTracker:
             start = old.size if old and goes_on else 0
             if goes_on and start == 0 and name in self._before:
                 start = dcd.header_size(path)  # LAMMPS writes it again with the first frame after a resume
+            if goes_on:
+                start += self._repeated_keywords(name, start)
             if not goes_on:
                 self._absent.discard(name)
                 self._owed.discard(name)
@@ -200,7 +208,20 @@ class OutputTracker:
                     executables.append(name)
         executables += self._executables & self._absent
         inputs = tuple(sorted(name for name in self._untouched if not os.path.isabs(name)))
-        return Surroundings(inputs, tuple(sorted(folders)), links, tuple(sorted(executables)), tuple(self._watched))
+        return Surroundings(
+            inputs, tuple(sorted(folders)), links, tuple(sorted(executables)), self._headed_now(), tuple(self._watched)
+        )
+
+    def _repeated_keywords(self, name: str, start: int) -> int:
+        """Bytes of the keywords that a resumed LAMMPS has written again at `start`, before its first row."""
+        return ave_yaml.keywords_at(self._path(name), start) if name in self._headed else 0
+
+    def _headed_now(self) -> tuple[str, ...]:
+        missing = self._absent | self._owed
+        there = (name for name in self._recorded if name.endswith(YAML) and name not in missing)
+        return tuple(
+            sorted({*(self._headed & missing), *filter(lambda n: ave_yaml.has_keywords(self._path(n)), there)})
+        )
 
     def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> Gained:
         start, stop = span

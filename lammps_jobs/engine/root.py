@@ -62,7 +62,7 @@ class Root:
         grown = []
         with self.log.resting():
             for name in names:
-                if self.outputs.is_absent(name):
+                if name in self.outputs.absent:
                     self.line.fetch(name, self.outputs.folder / name)
                     self.outputs.know(name)
                 elif (found := self._give_back(name)) is not None:
@@ -87,7 +87,8 @@ def open_root(
     )
     outputs = OutputTracker(
         folder, job.inputs, {FULL_LOG: job.full_log, FINAL_STATE: job.final_state},
-        before=resumed.outputs if resumed else (), executables=resumed.executables if resumed else (), top=job.top,
+        before=resumed.outputs if resumed else (), executables=resumed.executables if resumed else (),
+        headed=resumed.headed if resumed else (), top=job.top,
     )  # fmt: skip
     monitor = RunMonitor(lmp, line.handler, line.send, log.pump, on_failure)
     where_file = job.where.open("wb", buffering=0)

@@ -161,7 +161,7 @@ class Session:
         if self.job.restore is None or looks == NOTHING:
             return
         at = self.journal.folder if folder is None else folder
-        wanted = self.from_root(lambda root: chosen(looks, root.outputs.missing, at))
+        wanted = self.from_root(lambda root: chosen(looks, root.outputs.absent, root.outputs.owed, at))
         if not wanted:
             return
         self.flush()

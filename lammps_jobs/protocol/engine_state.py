@@ -90,6 +90,8 @@ class FolderState(Frozen):
     """What every symbolic link points at, as it says itself."""
     executables: tuple[str, ...]
     """Files that may be executed."""
+    headed: tuple[str, ...]
+    """YAML files in which the keywords stand that `fix ave/*` writes once."""
     watched: tuple[str, ...]
     """Patterns of the files outside, by absolute paths, that the script may write."""
     environment: dict[str, str]

@@ -32,6 +32,8 @@ class Restore(Frozen):
     """Names of the output files that the record holds."""
     executables: tuple[str, ...]
     """Those of them that may be executed."""
+    headed: tuple[str, ...]
+    """Those of them in which the keywords stand that `fix ave/*` writes once."""
 
 
 class EngineJob(Frozen):

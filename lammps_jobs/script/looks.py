@@ -43,6 +43,9 @@ class Named:
     words: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     """LAMMPS's (a `*` for a timestep, a `%` for a rank or for `base`) or the shell's."""
+    begun: tuple[str, ...] = ()
+    """Files that it begins anew, whatever they held. One that is owed to the folder has to be whole even then: its
+    beginning alone may be just what the new one begins with."""
 
 
 Looks = Everything | Named
@@ -73,11 +76,13 @@ def of_command(args: list[str], journal: Journal, *, again: bool = False) -> Loo
             return EVERYTHING
         case "dump_modify":
             return NOTHING if again else Named(_appended(args, journal))
+    begun = () if again else tuple(word for at, word in enumerate(args) if at and _is_written(args, at, append=False))
     if Trait.ONLY_WRITES in commands.traits_of(args[0]) and "append" not in args:
-        return NOTHING
+        return Named(begun=begun)
     read = tuple(word for at, word in enumerate(args) if at and not _is_written(args, at, append=again))
     row = COMMANDS.get(args[0])
-    return Named(read, patterns=tuple(word for word in read if row and row.reads and set(word) & set("*%")))
+    patterns = tuple(word for word in read if row and row.reads and set(word) & set("*%"))
+    return Named(read, patterns, begun)
 
 
 def _is_written(args: list[str], at: int, *, append: bool) -> bool:
@@ -106,12 +111,17 @@ def written_outside(args: list[str], current: str, top: str) -> list[str]:
     return found
 
 
-def chosen(looks: Looks, names: Iterable[str], folder: str) -> list[str]:
-    """The files of the run, by their paths from its folder, that are looked at from the current `folder`."""
+def chosen(looks: Looks, absent: Iterable[str], owed: Iterable[str], folder: str) -> list[str]:
+    """The files that have to be brought for a look from the current `folder`, by their paths from the run's folder.
+
+    Of those that are `absent` or, as they are open already, `owed` in part.
+    """
+    names = {*absent, *owed}
     if looks is EVERYTHING:
         return sorted(names)
     assert isinstance(looks, Named)
     wanted = {_path(folder, word) for word in looks.words if word}
+    wanted |= {_path(folder, word) for word in looks.begun if word} & set(owed)
     patterns = [_path(folder, word.replace("%", "*")) for word in looks.patterns]
     return sorted(name for name in names
                   if name in wanted or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))  # fmt: skip

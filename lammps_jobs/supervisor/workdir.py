@@ -44,7 +44,7 @@ def write_checkpoint(record: RunRecord, checkpoint: Checkpoint, job: EngineJob, 
     make_as_it_was(state.folder, job.inputs, folder)
     restore = Restore(
         restart=place / ("restart" if "restart" in checkpoint.restart else "restart.%"), state=place / "state",
-        outputs=tuple(checkpoint.outputs), executables=state.folder.executables,
+        outputs=tuple(checkpoint.outputs), executables=state.folder.executables, headed=state.folder.headed,
     )  # fmt: skip
     return job.model_copy(update={"restore": restore, "inputs": state.folder.inputs})
 

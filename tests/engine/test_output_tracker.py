@@ -144,6 +144,10 @@ def test_file_beside_the_folder_is_recorded_under_its_own_name(record, tmp_path)
     assert record.files == {".full.log": b"LAMMPS\n"}
 
 
+def missing(record: Record) -> frozenset[str]:
+    return record.tracker.absent | record.tracker.owed
+
+
 def resumed(folder: Path, before: dict[str, bytes], inputs: tuple[str, ...] = (), **options: Any) -> Record:
     (folder / "work").mkdir()
     for name in inputs:
@@ -155,13 +159,13 @@ def test_what_a_resumed_attempt_lacks_is_known_until_it_is_brought_or_written_an
     record = resumed(tmp_path, {"dump": b"frame 1\n", "end.data": b"atoms", "old": b"1", ".full.log": b"LAMMPS\n"})
     append(record.work / "dump", b"")
     record.tracker.forget_new_bytes()
-    assert record.tracker.missing == {"dump", "end.data", "old"}
+    assert missing(record) == {"dump", "end.data", "old"}
     append(record.work / "old", b"2")
     record.cut()
-    assert record.tracker.missing == {"dump", "end.data"}
+    assert missing(record) == {"dump", "end.data"}
     append(record.work / "end.data", b"atoms")
     record.tracker.know("end.data")
-    assert record.tracker.missing == {"dump"}
+    assert missing(record) == {"dump"}
 
 
 def test_open_file_gets_back_what_the_record_has_of_it_and_its_writer_goes_on_behind(tmp_path):
@@ -178,7 +182,7 @@ def test_open_file_gets_back_what_the_record_has_of_it_and_its_writer_goes_on_be
         assert path.read_bytes() == b"# header\n1 2\n3 4\n5 6\n"
         writer.write(b"7 8\n")
     assert path.read_bytes() == b"# header\n1 2\n3 4\n5 6\n7 8\n"
-    assert record.tracker.missing == frozenset()
+    assert missing(record) == frozenset()
     record.cut()
     assert record.files["averages"] == path.read_bytes()
 
@@ -192,7 +196,7 @@ def test_file_that_was_brought_and_is_appended_to_in_the_set_up_does_not_keep_wh
     (record.work / "anew").write_bytes(b"# header\n")
     record.tracker.forget_new_bytes()
     assert (record.work / "rows").read_bytes() == b"# header\n1 2\n"
-    assert record.tracker.missing == {"anew"}
+    assert missing(record) == {"anew"}
     for name in ("rows", "anew"):
         append(record.work / name, b"3 4\n")
     record.cut()
@@ -247,3 +251,28 @@ def test_file_above_the_folder_is_recorded_by_its_path_from_there(tmp_path):
     append(tmp_path / "beside", b"x")
     changes = record.tracker.changes(tmp_path / "copies")
     assert "../beside" in {change.name for change in changes}
+
+
+def test_keywords_of_a_yaml_file_stand_in_it_once_also_after_a_resume(tmp_path):
+    head, keywords = b"# Time-averaged data\n---\n", b"keywords: ['Step', 'v_t', ]\ndata:\n"
+    (tmp_path / "first").mkdir()
+    first = resumed(tmp_path / "first", {})
+    for new in (head, keywords + b"  - [100, 1, ]\n"):
+        append(first.work / "t.yaml", new)
+        first.cut()
+    assert first.tracker.surroundings().headed == ("t.yaml",)
+    (tmp_path / "second").mkdir()
+    second = resumed(tmp_path / "second", dict(first.files), headed=("t.yaml",))
+    append(second.work / "t.yaml", head)
+    second.tracker.forget_new_bytes()
+    second.cut()
+    assert second.tracker.surroundings().headed == ("t.yaml",)
+    append(second.work / "t.yaml", keywords + b"  - [200, 1, ]\n")
+    second.cut()
+    append(second.work / "t.yaml", b"  - [300, 1, ]\n")
+    second.cut()
+    whole = head + keywords + b"".join(b"  - [%d, 1, ]\n" % step for step in (100, 200, 300))
+    assert second.files["t.yaml"] == whole
+    (tmp_path / "recorded").write_bytes(whole)
+    second.tracker.give_back("t.yaml", tmp_path / "recorded")
+    assert (second.work / "t.yaml").read_bytes() == whole

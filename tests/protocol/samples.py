@@ -37,6 +37,7 @@ def engine_state(**fields: object) -> EngineState:
             "folders": ["T1.5"],
             "links": {"latest": "T1.5"},
             "executables": [],
+            "headed": [],
             "watched": ["/data/frames.*"],
             "environment": {"TAG": "a"},
             "log": "log.lammps",
