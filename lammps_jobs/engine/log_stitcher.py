@@ -36,6 +36,7 @@ class LogStitcher:
         self._file: IO[str] | None = None
         self._in_run, self._dropping = False, dropping
         self._skip = ""
+        self._ends_document = False
         self._held: list[str] = []
         self._rows: list[str] | None = None
         self._loop_s, self._loop_steps = 0.0, 0
@@ -96,6 +97,7 @@ class LogStitcher:
         self.pump()
         with self._lock:
             self._in_run, self._skip, self._held = True, style if skip_first_row else "", []
+            self._ends_document = style == "yaml"
             self._rows = [] if hold else None
 
     def end_run(self, *, cut: bool, drop_last_row: bool = False) -> None:
@@ -149,7 +151,8 @@ class LogStitcher:
     def _take(self, line: str) -> None:
         if self._dropping:
             return
-        if self._in_run and (self._held or line.startswith("Loop time of")):
+        ends = line.startswith("Loop time of") or (self._ends_document and line == "...\n")
+        if self._in_run and (self._held or ends):
             self._held.append(line)
         elif self._in_run and self._skip:
             self._skip_repeated(line)

@@ -166,3 +166,13 @@ def test_what_lammps_printed_is_found_from_a_place_on(lammps):
     since = lammps.log.raw_size
     lammps.prints("nothing\nrestoring bond style harmonic\n")
     assert lammps.log.said(r"restoring \S+ style", since) == ["restoring bond style harmonic"]
+
+
+def test_yaml_document_of_a_run_ends_once_and_dots_of_another_style_are_text(lammps):
+    head, dots = HEADS["yaml"], "...\n"
+    lammps.segment(head, yaml(0), yaml(50), dots, loop(1, 50), TAIL, style="yaml", cut=True)
+    lammps.segment(head, yaml(50), yaml(100), dots, loop(1, 50), TAIL, style="yaml", continued=True)
+    lammps.segment(HEADS["row"], row(0), dots, row(50), loop(1, 50), TAIL, cut=True)
+    lammps.segment(HEADS["row"], row(50), row(100), loop(1, 50), TAIL, continued=True)
+    first = head + yaml(0) + yaml(50) + yaml(100) + dots + loop(2, 100) + TAIL
+    assert lammps.user() == first + HEADS["row"] + row(0) + dots + row(50) + row(100) + loop(2, 100) + TAIL
