@@ -64,21 +64,18 @@ def gather(
     if not script.is_file():
         raise InputMissing(f"The script is not there: {script}", remedy="Give the path of a LAMMPS input script.")
     places = [Path(start)] if start is not None else _starts(script)
-    best: _Search | None = None
-    failure: LammpsJobsError | None = None
+    done: list[_Search] = []
+    failures: list[LammpsJobsError] = []
     for place in dict.fromkeys(path.resolve() for path in places):
         search = _Search(place, script.resolve(), variables)
         try:
             search.run(named)
+            done.append(search)
         except LammpsJobsError as error:
-            failure = failure or error
-            continue
-        if best is None or len(search.needed) > len(best.needed):
-            best = search
-    if best is None:
-        assert failure is not None
-        raise failure
-    return best.gathered()
+            failures.append(error)
+    if not done:
+        raise failures[0]
+    return max(done, key=lambda search: (len(search.needed), not search.needed and search.is_beside)).gathered()
 
 
 def _starts(script: Path) -> list[Path]:
@@ -107,6 +104,11 @@ class _Search:
         self._is_sure = True
         """Whether every command up to here is surely issued, and nothing but them has made files or variables."""
         self._undefined: list[tuple[str, str, bool]] = []
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the script starts in its own folder."""
+        return os.path.dirname(self.script) == ""
 
     def run(self, named: Iterable[str | Path]) -> None:
         for path in named:
