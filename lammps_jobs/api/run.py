@@ -21,6 +21,7 @@ from lammps_jobs.record.documents import (
     OutputFile,
     Progress,
     RunSpec,
+    is_hidden,
 )
 from lammps_jobs.record.run_record import RunRecord
 
@@ -249,7 +250,7 @@ class Run:
         """
         folder, written = Path(path), []
         for name, output in sorted(self.record.outputs().items()):
-            if name in (FULL_LOG, FINAL_STATE):
+            if is_hidden(name):
                 continue
             target = folder / place_of(name)
             self.record.write_file(output.segments, target)

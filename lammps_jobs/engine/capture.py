@@ -38,6 +38,7 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
     communicator.wait()
     session.drop_log(False)
     if root:
+        root.sources.forget(session.journal.sources())
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
         state = _state(session, root, rest, poured)
         is_boundary = rest is None
@@ -98,6 +99,7 @@ def finish(session: Session, *, stopped: bool) -> None:
         root.log.pump()
         folder = session.job.scratch / "end"
         folder.mkdir()
+        root.sources.forget(())
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
         root.line.send(Finished(step=session.step, outputs=outputs))
 

@@ -156,7 +156,7 @@ class Interpreter:
     def _plain(self, args: list[str], line: str) -> None:
         session = self.session
         session.lmp.command(line)
-        session.journal.record(args, self._pinned(args, line))
+        session.record(args, self._pinned(args, line))
         traits = commands.traits_of(args[0])
         if commands.Trait.SETS_FACES in traits:
             session.boundary.take(args)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lammps_jobs.formats import ave_yaml, dcd
 from lammps_jobs.protocol.messages import Alias, Gained, OutputChange, Removed
+from lammps_jobs.record.documents import SOURCE, is_hidden
 
 YAML = (".yaml", ".yml")
 SAMPLE = 4096
@@ -67,18 +68,20 @@ class OutputTracker:
         self, folder: Path, inputs: Iterable[str], also: dict[str, Path] | None = None, before: Iterable[str] = (),
         executables: Iterable[str] = (), headed: Iterable[str] = (), top: Path | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self._also = folder, also or {}
+        self.folder, self._also = folder, dict(also or {})
         self._top = top if top and folder.is_relative_to(top) else folder
         self._before, self._executables = frozenset(before), frozenset(executables)
         self._headed = frozenset(headed)
         self._links = {self._name(path) for path in self._files() if path.is_symlink()} & self._before
         """Recorded links, which show the files that they point at."""
-        self._absent = set(self._before) - self._also.keys() - self._links
+        self._absent = {name for name in self._before - self._also.keys() - self._links if not is_hidden(name)}
         """Files of which nothing is there yet."""
         self._owed: set[str] = set()
         """Files that were opened again, and of which what the record has is not there yet."""
         self._recorded: dict[str, Recorded] = {}
         self._watched: list[str] = []
+        self._gone: set[str] = set()
+        """Recorded outputs that are not there and need not be recorded any longer."""
         self._untouched = set(inputs)
         for name in inputs:
             self._recorded[name] = _sample(folder / name)
@@ -95,6 +98,25 @@ class OutputTracker:
             if name not in self._before and name not in self._recorded:
                 self._recorded[name] = _sample(Path(name))
                 self._untouched.add(name)
+
+    def is_as_given(self, name: str) -> bool:
+        """Whether it is an input that lies there as it was given."""
+        old = self._recorded.get(name) if name in self._untouched else None
+        if old is None or not (self.folder / name).is_file():
+            return False
+        status = (self.folder / name).stat()
+        return (status.st_size, status.st_mtime_ns) == (old.size, old.mtime_ns)
+
+    def keep(self, name: str, path: Path) -> None:
+        """Record that file, which lies elsewhere and does not change, under that name."""
+        if name not in self._before:
+            self._also[name] = path
+
+    def keep_only(self, names: set[str]) -> None:
+        """Of what `keep` has named, record these only."""
+        for name in [name for name in self._also if name.startswith(SOURCE) and name not in names]:
+            del self._also[name]
+        self._gone |= {name for name in self._before if name.startswith(SOURCE) and name not in names}
 
     # -- what a resumed attempt does not have yet ------------------------------------------------
 
@@ -192,6 +214,9 @@ class OutputTracker:
                 self._untouched.discard(name)
             else:
                 found.append(Removed(name=name))
+        found += [Removed(name=name) for name in sorted(self._gone)]
+        self._before -= self._gone
+        self._gone.clear()
         return [*found, *self._aliases()]
 
     def surroundings(self) -> Surroundings:

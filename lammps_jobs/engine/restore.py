@@ -102,7 +102,7 @@ def _issue_again(session: Session, entry: Entry) -> None:
             return
     session.look(looks.before_substitution(entry.text), entry.folder)
     session.look(looks.of_command(entry.words, session.journal, again=entry.used), entry.folder)
-    with session.standing_in(entry.folder):
+    with session.with_sources(entry.sources), session.standing_in(entry.folder):
         session.lmp.command(_as_seen_from(session, entry))
     for _ in range(entry.nexts):
         session.lmp.command(f"next {entry.key}")

@@ -14,6 +14,7 @@ from lammps_jobs.engine.cut_points import Armed, RunView
 from lammps_jobs.engine.log_stitcher import LogStitcher
 from lammps_jobs.engine.output_tracker import Grown, OutputTracker
 from lammps_jobs.engine.run_monitor import RunMonitor
+from lammps_jobs.engine.sources import Sources
 from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.messages import EngineJob, Started
 from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, ScriptLine
@@ -34,6 +35,7 @@ class Root:
     where_file: IO[bytes]
     owed: Path
     """A file for what the record has of one that is open."""
+    sources: Sources
 
     def note(self, where: ScriptLine) -> None:
         """Keep the present line in a file, for whoever looks after a crash."""
@@ -94,4 +96,14 @@ def open_root(
     where_file = job.where.open("wb", buffering=0)
     line.send(Started(lammps_version=lmp.version(), ranks=job.ranks))
     monitor.start()
-    return Root(line, line.handler, log, outputs, monitor, lmp, where_file, job.scratch / "owed")
+    return Root(
+        line,
+        line.handler,
+        log,
+        outputs,
+        monitor,
+        lmp,
+        where_file,
+        job.scratch / "owed",
+        Sources(job.scratch / "sources", outputs, line.fetch),
+    )

@@ -19,7 +19,7 @@ from lammps_jobs.protocol.engine_state import FolderState
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.looks import NOTHING, Looks, Named, chosen, written_outside
+from lammps_jobs.script.looks import NOTHING, Looks, Named, chosen, read_files, written_outside
 from lammps_jobs.script.position import Lines, Position, read_script
 
 T = TypeVar("T")
@@ -145,6 +145,25 @@ class Session:
         """Files are about to change: what was cut before must have been read from them."""
         if self.cuts:
             self.from_root(lambda root: root.line.wait_uploaded(self.cuts))
+
+    def record(self, args: list[str], text: str) -> None:
+        """Take note of a command that LAMMPS has just accepted, and of what it may have read."""
+        names = read_files(args, self.journal.folder)
+        if self.root and names:
+            self.journal.reading = self.root.sources.of(names)
+        self.journal.record(args, text)
+        self.journal.reading = {}
+
+    @contextlib.contextmanager
+    def with_sources(self, sources: dict[str, str]) -> Iterator[None]:
+        """Meanwhile the files that a command has read hold what they held then."""
+        if not sources:
+            yield
+            return
+        with self.root.sources.laid_out(sources) if self.root else contextlib.nullcontext():
+            self.communicator.wait()
+            yield
+            self.communicator.wait()
 
     def watch(self, args: list[str]) -> None:
         """A command may be about to write to files outside the run's folder: they are recorded, too."""

@@ -27,6 +27,7 @@ class JournalEntry(Frozen):
     nexts: int
     used: bool
     folder: str
+    sources: dict[str, str]
 
 
 class JournalState(Frozen):

@@ -29,6 +29,8 @@ class Entry:
     nexts: int = 0
     used: bool = False
     """Whether a stage ran with it: a fix that has just been made has no past that could be lost."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Of every file that it may have read, where its content of then is kept."""
     folder: str = "."
     """Where its relative paths lead from: the folder that was the current one when it opened its files."""
 
@@ -56,6 +58,8 @@ class Journal:
     sort: Sort = Sort()
     folder: str = "."
     """The current folder, relative to the one in which the run started."""
+    reading: dict[str, str] = field(default_factory=dict)
+    """The sources of the command that is recorded next."""
 
     # -- recording -------------------------------------------------------------------------------
 
@@ -94,7 +98,7 @@ class Journal:
         return [Entry("thermo_modify", " ".join(line), " ".join(line), line) for line in lines[-1:]]
 
     def _append(self, entry: Entry) -> None:
-        entry.folder = self.folder
+        entry.folder, entry.sources = self.folder, self.reading
         self.entries.append(entry)
 
     def _remove(self, gone: Callable[[Entry], bool]) -> None:
@@ -102,7 +106,7 @@ class Journal:
 
     def _replace(self, entry: Entry) -> None:
         """In place of the entry with the same command and key, or at the end."""
-        entry.folder = self.folder
+        entry.folder, entry.sources = self.folder, self.reading
         for at, old in enumerate(self.entries):
             if (old.command, old.key) == (entry.command, entry.key):
                 self.entries[at] = entry
@@ -206,6 +210,10 @@ class Journal:
             if entry.command == "variable" and entry.key in names:
                 entry.nexts += 1
 
+    def sources(self) -> set[str]:
+        """What is kept of files that commands have read."""
+        return {kept for entry in self.entries for kept in entry.sources.values()}
+
     def use(self) -> None:
         """A stage begins with all that is defined. A dump opens its file only now (source of Dump: init)."""
         for entry in self.entries:
@@ -286,7 +294,7 @@ class Journal:
     def to_json(self) -> dict[str, Any]:
         """The journal as `protocol.engine_state.JournalState` has it."""
         state = asdict(self)
-        del state["folder"]  # it is kept with the rest of the folder's state
+        del state["folder"], state["reading"]  # the one is kept with the rest of the folder's state
         return state
 
     @classmethod

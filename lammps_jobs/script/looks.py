@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lammps_jobs.script import commands, fixes
-from lammps_jobs.script.commands import COMMANDS, Trait
+from lammps_jobs.script.commands import COMMANDS, Effect, Trait
 from lammps_jobs.script.journal import Journal
 
 _IS_FILE = re.compile(r"\bis_file\s*\(\s*([^()]*?)\s*\)")
@@ -83,6 +83,19 @@ def of_command(args: list[str], journal: Journal, *, again: bool = False) -> Loo
     row = COMMANDS.get(args[0])
     patterns = tuple(word for word in read if row and row.reads and set(word) & set("*%"))
     return Named(read, patterns, begun)
+
+
+def read_files(args: list[str], folder: str) -> list[str]:
+    """Files that a command, issued from the current `folder`, may read, by their paths from the run's folder."""
+    row = COMMANDS.get(args[0])
+    if row is not None and row.effect not in (Effect.KEPT, Effect.STYLE, Effect.TRACKED):
+        return []  # it is never issued again
+    if Trait.ONLY_WRITES in commands.traits_of(args[0]):
+        return []
+    follows = [args[at - 1] in ("file", "append") and args[0] == "fix" for at in range(len(args))]
+    read = (word for at, word in enumerate(args) if at and not follows[at] and not _is_written(args, at, append=True))
+    names = (_path(folder, word) for word in read if 0 < len(word) < LONGEST_PATH and "\n" not in word)
+    return [name for name in dict.fromkeys(names) if not os.path.isabs(name)]
 
 
 def _is_written(args: list[str], at: int, *, append: bool) -> bool:

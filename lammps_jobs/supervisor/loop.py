@@ -19,7 +19,7 @@ from typing import assert_never
 
 from lammps_jobs.errors import Damaged, InternalError, LammpsJobsError
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
-from lammps_jobs.record.documents import FULL_LOG, Attempt, AttemptEnd, CutPlan, Decision, Lineage, now
+from lammps_jobs.record.documents import FULL_LOG, GIVEN, Attempt, AttemptEnd, Blob, CutPlan, Decision, Lineage, now
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
 from lammps_jobs.script.inputs import run_folder
@@ -150,7 +150,7 @@ class Supervisor:
                 self._recorder.finish(action.finished, action.lineage)
                 return [stimuli.ResultCommitted(time.monotonic())]
             case actions.FetchOutput():
-                self.record.write_file(self._recorder.outputs[action.name].segments, action.target)
+                self.record.write_file(self._content_of(action.name), action.target)
             case actions.Decide():
                 self._decide(action.decision)
             case actions.Publish():
@@ -166,6 +166,12 @@ class Supervisor:
             case _ as unreachable:
                 assert_never(unreachable)
         return []
+
+    def _content_of(self, name: str) -> tuple[Blob, ...]:
+        """Of a recorded output, or of an input as it was given."""
+        if name.startswith(GIVEN):
+            return (self.spec.inputs[name.removeprefix(GIVEN)],)
+        return self._recorder.outputs[name].segments
 
     @staticmethod
     def _as_advice(write: Callable[[], None]) -> None:

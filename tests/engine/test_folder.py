@@ -207,3 +207,20 @@ def test_what_is_written_outside_the_folder_is_whole_there_and_on_record(as_bare
     assert tree(found) == tree(outside) - {"other.txt"}
     for name in tree(found):
         assert (found / name).read_bytes() == (outside / name).read_bytes()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_table_that_was_read_and_is_another_by_then_or_gone_still_rules(as_bare, ranks):
+    def prepare(folder: Path) -> None:
+        (folder / "words.txt").write_text("one\ntwo\nthree\n")
+
+    as_bare(
+        f"{BEGIN}pair_write 1 1 500 r 0.5 2.0 made.table LJ\npair_style table linear 500\n"
+        "pair_coeff 1 1 made.table LJ\n"
+        "variable w file words.txt\nrun 40\nprint 'garbage' file made.table\nprint 'other' file words.txt\nrun 20\n"
+        "next w\nprint $w file seen.txt\nshell rm made.table words.txt\nrun 20\nnext w\nprint $w append seen.txt\n"
+        "run 20\nshell ls > names.txt\n",
+        prepare=prepare,
+        ranks=ranks,
+    )

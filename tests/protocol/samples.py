@@ -18,6 +18,7 @@ def engine_state(**fields: object) -> EngineState:
                     "nexts": 0,
                     "used": True,
                     "folder": ".",
+                    "sources": {},
                 }
             ],
             "unknown": [],
