@@ -6,11 +6,14 @@ a resume print. Commands are echoed by us, because LAMMPS sees them one by one a
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+from lammps_jobs.script.language import ScriptFault
 
 
 class LogStitcher:
@@ -19,30 +22,33 @@ class LogStitcher:
     `target` is the log file that the script asks for, `full` one that no `log` command ends.
     """
 
-    def __init__(
-        self, raw: Path, full: Path, folder: Path, target: str | None, flush: Callable[[], None], *, dropping: bool
-    ) -> None:
-        self.raw, self.folder, self._flush = raw, folder, flush
+    def __init__(self, raw: Path, full: Path, target: str | None, flush: Callable[[], None], *, dropping: bool) -> None:
+        self.raw, self._flush = raw, flush
+        self.target: Path | None = None
         self.echoes = True
         self._full = full.open("w", errors="surrogateescape")
         self._lock = threading.Lock()
         self._read_to = 0
         self._line = ""
-        self._target: IO[str] | None = None
+        self._file: IO[str] | None = None
         self._dropping = dropping
         self._open(target, "w")
 
     def switch(self, target: str | None, *, append: bool = False) -> None:
-        """The `log` command: go on in another file, or (None) in none."""
+        """The `log` command: go on in another file, whose path leads from the current folder, or (None) in none."""
         self._flush()
         self.pump()
         with self._lock:
-            if self._target:
-                self._target.close()
+            if self._file:
+                self._file.close()
             self._open(target, "a" if append else "w")
 
     def _open(self, target: str | None, mode: str) -> None:
-        self._target = (self.folder / target).open(mode, errors="surrogateescape") if target else None
+        self.target = Path(target).absolute() if target else None
+        try:
+            self._file = self.target.open(mode, errors="surrogateescape") if self.target else None
+        except OSError as error:
+            raise ScriptFault(f"Cannot open logfile {target}: {error.strerror}") from None
 
     def echo(self, line: str) -> None:
         if self.echoes:
@@ -56,9 +62,17 @@ class LogStitcher:
         with self._lock:
             for line in self._new_lines():
                 self._take(line)
-            for file in (self._target, self._full):
+            for file in (self._file, self._full):
                 if file:
                     file.flush()
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Meanwhile nothing is written, and all that was is in the files."""
+        self._flush()
+        self.pump()
+        with self._lock:
+            yield
 
     def drop(self, on: bool) -> None:
         """While on, nothing that LAMMPS says is copied: commands of our own are at work."""
@@ -97,6 +111,6 @@ class LogStitcher:
         self._write(line)
 
     def _write(self, text: str) -> None:
-        for file in (self._target, self._full):
+        for file in (self._file, self._full):
             if file:
                 file.write(text)
