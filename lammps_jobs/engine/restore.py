@@ -47,7 +47,7 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     if state.warned:
         session.warned = True
         session.lmp.command(NO_COMMAND)
-    session.is_sorted, session.has_set_up = state.is_sorted, state.has_set_up
+    session.is_sorted, session.has_set_up, session.unclaimed_since = state.is_sorted, state.has_set_up, since
     rest = RunCommand(**state.run.model_dump()) if state.run else None
     session.is_at_boundary = rest is None
     if session.root:

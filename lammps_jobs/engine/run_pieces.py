@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lammps_jobs.engine.capture import take_checkpoint
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.restored_state import check_all_state_claimed
 from lammps_jobs.engine.session import Session
 from lammps_jobs.script.language import RunCommand
 
@@ -25,6 +26,7 @@ class RunPieces:
             session.root.monitor.begin_run(self.command.last, session.stage)
         if self.loop.open(lambda: session.lmp.command(line), lambda: session.drop_log(True)):
             session.drop_log(False)
+            check_all_state_claimed(session)
             session.has_set_up = True
             self._go_on()
         if session.root:

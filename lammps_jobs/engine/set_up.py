@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from lammps_jobs.engine.memory import atoms, state
 from lammps_jobs.engine.memory.graph import Graph
-from lammps_jobs.engine.restored_state import CannotContinue
+from lammps_jobs.engine.restored_state import CannotContinue, check_all_state_claimed
 from lammps_jobs.engine.session import Proof, Session
 from lammps_jobs.protocol.messages import Restore
 
@@ -14,25 +15,11 @@ from lammps_jobs.protocol.messages import Restore
 def give_memory_back(session: Session, checkpoint: Restore) -> None:
     """Write back what the checkpoint holds of LAMMPS's memory, and keep what was seen of it as the session's proof.
 
-    A difference that is left is a reason of the grade, by the name of the object.
+    A difference that is left is a reason of the grade, by the name of the object. Raises CannotContinue when LAMMPS
+    lacks an object, or, where nothing could be compared, has not taken up again all that its restart file holds.
     """
     started = time.monotonic()
-    rank = session.communicator.rank
-    folder = checkpoint.state.parent
-    stored = atoms.Atoms.load(folder / f"atoms.{rank}")
-    place = stored.place(session.lmp)
-    graph = Graph.load(folder / f"memory.{rank}")
-    if place == "moved":
-        mine = Proof(everything=["the order of the atoms"])
-    else:
-        stored.write(session.lmp)
-        repaired = state.give_back(session.lmp, graph)
-        found = state.prove(session.lmp, graph)
-        unmade = [name for name in repaired.missing if not state.exists(session.lmp, name)]
-        if unmade:
-            raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")
-        unequal = sorted({*found.differing, *stored.differing(session.lmp)})
-        mine = Proof(unproven=unequal, repaired=sorted(repaired.changed))
+    mine = _give_back(session, checkpoint.state.parent)
     proofs = session.communicator.gather(mine)
     session.proof = Proof(
         everything=sorted({name for proof in proofs for name in proof.everything}),
@@ -40,6 +27,35 @@ def give_memory_back(session: Session, checkpoint: Restore) -> None:
         repaired=sorted({name for proof in proofs for name in proof.repaired}),
         seconds=time.monotonic() - started,
     )
+    if session.proof.everything and session.has_set_up:
+        check_all_state_claimed(session)
+    elif not session.proof.everything:
+        session.unclaimed_since = None
+
+
+def _give_back(session: Session, folder: Path) -> Proof:
+    """On this rank. Where nothing can be given back, what LAMMPS itself restored has to do: all of it, at least."""
+    lmp, rank = session.lmp, session.communicator.rank
+    why = ""
+    if len(list(folder.glob("memory.*"))) != session.communicator.size:
+        why = "the number of ranks"
+    else:
+        graph, stored = Graph.load(folder / f"memory.{rank}"), atoms.Atoms.load(folder / f"atoms.{rank}")
+        if graph.build != state.build_of(lmp):
+            why = "the build of LAMMPS"
+    if any(session.communicator.gather(why)):
+        return Proof(everything=[why] if why else [])
+    moved = stored.place(lmp) == "moved"
+    if any(session.communicator.gather(moved)):
+        return Proof(everything=["the order of the atoms"] if moved else [])
+    stored.write(lmp)
+    repaired = state.give_back(lmp, graph)
+    found = state.prove(lmp, graph)
+    unmade = [name for name in repaired.missing if not state.exists(lmp, name)]
+    if unmade:
+        raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")
+    unequal = sorted({*found.differing, *stored.differing(lmp)})
+    return Proof(unproven=unequal, repaired=sorted(repaired.changed))
 
 
 def forget_new_bytes(session: Session, new: frozenset[str] = frozenset()) -> None:

@@ -56,7 +56,7 @@ def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fi
     found: list[tuple[Grade, str]] = []
     if everything:
         found += [("faithful", f"not proven: {why} changed in the new process") for why in everything]
-        found += [*_of_fixes(journal), *_of_pair_styles(journal)]
+        found += of_tables(journal)
     for name in unproven:
         known = _of_object(journal, name)
         found.append((worst([known.grade, "faithful"]), f"not proven: {name}: {known.why}".removesuffix(": ")))
@@ -65,6 +65,12 @@ def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fi
         as_if="set up again" if found else "never cut",
         reasons=tuple(reason for _, reason in found),
     )
+
+
+def of_tables(journal: Journal) -> list[tuple[Grade, str]]:
+    """How true a resume is by what is known of fixes and styles alone: grades and reasons that name the command."""
+    found = [*_of_fixes(journal), *_of_pair_styles(journal)]
+    return found + [("statistical", f"command {name}: unknown to lammps-jobs") for name in sorted(set(journal.unknown))]
 
 
 def _of_object(journal: Journal, name: str) -> Known:

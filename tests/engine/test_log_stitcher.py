@@ -71,53 +71,6 @@ def lammps(tmp_path) -> Lammps:
     return Lammps(tmp_path)
 
 
-@pytest.mark.parametrize("style", ["row", "multi", "yaml"])
-def test_run_in_two_segments_reads_as_one(lammps, style):
-    line, head = ROWS[style], HEADS[style]
-    lammps.segment(head, line(0), line(50), line(100), loop(1.5, 100), TAIL, style=style, cut=True)
-    lammps.segment(head, line(100), line(150), line(200), loop(2.25, 100), TAIL, style=style, continued=True)
-    rows = "".join(line(step) for step in (0, 50, 100, 150, 200))
-    assert lammps.user() == head + rows + loop(3.75, 200) + TAIL
-
-
-@pytest.mark.parametrize("style", ["row", "multi", "yaml"])
-def test_row_of_a_step_that_the_user_did_not_ask_for_is_taken_out(lammps, style):
-    """A cut off the thermo stride: LAMMPS prints a row at the end of a run, whatever its step."""
-    line, head = ROWS[style], HEADS[style]
-    lammps.segment(head, line(0), line(50), line(73), loop(1, 73), TAIL, style=style, cut=True, hold=True,
-                   drop_last_row=True)  # fmt: skip
-    lammps.segment(head, line(73), line(100), loop(1, 27), TAIL, style=style, continued=True)
-    assert lammps.user() == head + line(0) + line(50) + line(100) + loop(2, 100) + TAIL
-
-
-def test_held_row_that_the_user_asked_for_stays(lammps):
-    lammps.segment(HEADS["row"], row(0), row(50), loop(1, 50), cut=True, hold=True, drop_last_row=False)
-    lammps.segment(HEADS["row"], row(50), row(100), loop(1, 50), continued=True)
-    assert lammps.user() == HEADS["row"] + row(0) + row(50) + row(100) + loop(2, 100)
-
-
-def test_warnings_among_repeated_lines_are_kept(lammps):
-    lammps.segment(HEADS["row"], row(0), row(50), loop(1, 50), cut=True)
-    lammps.segment(HEAD, WARNING, NAMES, row(50), WARNING, row(100), loop(1, 50), continued=True)
-    assert lammps.user() == HEADS["row"] + row(0) + row(50) + WARNING + WARNING + row(100) + loop(2, 100)
-
-
-def test_single_steps_of_a_search_leave_no_trace(lammps):
-    lammps.segment(HEADS["row"], row(0), row(50), loop(1, 50), TAIL, cut=True)
-    for step in (51, 52, 53):
-        lammps.segment(HEADS["row"], row(step - 1), row(step), loop(0.5, 1), cut=True, continued=True, hold=True,
-                       drop_last_row=True)  # fmt: skip
-    lammps.segment(HEADS["row"], row(53), row(100), loop(1, 47), TAIL, continued=True)
-    assert lammps.user() == HEADS["row"] + row(0) + row(50) + row(100) + loop(3.5, 100) + TAIL
-
-
-def test_next_run_begins_with_a_loop_time_of_its_own(lammps):
-    lammps.segment(row(0), loop(1, 50), cut=True)
-    lammps.segment(row(0), row(100), loop(1, 50), continued=True)
-    lammps.segment(row(100), row(200), loop(7, 100))
-    assert lammps.user() == row(0) + row(100) + loop(2, 100) + row(100) + row(200) + loop(7, 100)
-
-
 def test_commands_of_our_own_are_dropped(lammps):
     lammps.prints("the user's\n")
     lammps.log.drop(True)
@@ -125,14 +78,6 @@ def test_commands_of_our_own_are_dropped(lammps):
     lammps.log.drop(False)
     lammps.prints("the user's again\n")
     assert lammps.user() == "the user's\nthe user's again\n"
-
-
-def test_resumed_log_begins_where_the_cut_one_ended(tmp_path):
-    lammps = Lammps(tmp_path, dropping=True)
-    lammps.prints("LAMMPS (22 Jul 2025)\nReading restart file ...\n", HEADS["row"], row(100))
-    lammps.log.drop(False)
-    lammps.segment(HEADS["row"], row(100), row(150), loop(1, 50), TAIL, continued=True)
-    assert lammps.user() == row(150) + loop(1, 50) + TAIL
 
 
 def test_lines_are_copied_whole_and_in_order_with_echoes(lammps):
@@ -166,13 +111,3 @@ def test_what_lammps_printed_is_found_from_a_place_on(lammps):
     since = lammps.log.raw_size
     lammps.prints("nothing\nrestoring bond style harmonic\n")
     assert lammps.log.said(r"restoring \S+ style", since) == ["restoring bond style harmonic"]
-
-
-def test_yaml_document_of_a_run_ends_once_and_dots_of_another_style_are_text(lammps):
-    head, dots = HEADS["yaml"], "...\n"
-    lammps.segment(head, yaml(0), yaml(50), dots, loop(1, 50), TAIL, style="yaml", cut=True)
-    lammps.segment(head, yaml(50), yaml(100), dots, loop(1, 50), TAIL, style="yaml", continued=True)
-    lammps.segment(HEADS["row"], row(0), dots, row(50), loop(1, 50), TAIL, cut=True)
-    lammps.segment(HEADS["row"], row(50), row(100), loop(1, 50), TAIL, continued=True)
-    first = head + yaml(0) + yaml(50) + yaml(100) + dots + loop(2, 100) + TAIL
-    assert lammps.user() == first + HEADS["row"] + row(0) + dots + row(50) + row(100) + loop(2, 100) + TAIL

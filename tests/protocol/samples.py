@@ -25,7 +25,6 @@ def engine_state(**fields: object) -> EngineState:
             "balanced": False,
             "sort": {"every": 1000, "bin": "0.0"},
         },
-        "poured": {},
         "position": {
             "frames": [{"file": "in.melt", "lines": [[1, "units lj"]], "next": 1, "is_file": True}],
             "seeking": "",
@@ -45,11 +44,22 @@ def engine_state(**fields: object) -> EngineState:
         },
         "stage": 1,
         "step": 100,
-        "run": {"first": 0, "last": 500, "start": 0, "stop": 500, "pre": True, "post": True, "every": 0},
+        "run": {
+            "first": 0,
+            "last": 500,
+            "start": 0,
+            "stop": 500,
+            "pre": True,
+            "post": True,
+            "every": 0,
+            "commands": [],
+            "span": "",
+        },
         "box": {"faces": "pp pp pp", "margins": [None, None, None]},
         "grid": [1, 1, 1],
         "echoes": True,
         "warned": False,
         "is_sorted": True,
+        "has_set_up": True,
     }
     return EngineState.model_validate(given | fields)

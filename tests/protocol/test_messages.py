@@ -43,16 +43,16 @@ from tests.protocol.samples import engine_state
 
 WITHIN_S = 10.0
 HERE = ScriptLine(file="in.test", line=7, command="run 1000")
-STATE = engine_state(poured={"rain": 20})
+STATE = engine_state(echoes=False)
 GAINED = Gained(name="dump", source=Path("/scratch/dump"), start=10, stop=20, replaces=False)
 REPORTS: list[Frozen] = [
     Started(lammps_version=20250722, ranks=2),
     Moved(step=5, target=10, stage=1, steps_per_s=2.5, phase="running", timestep=0.005, units="lj", is_cuttable=True),
-    Resumed(stage=1, step=5),
+    Resumed(stage=1, step=5, seen=Fidelity(as_if="never cut")),
     StageBegan(stage=1, step=0, text="in.test:7: run 1000", refused=("run ... every is one piece",)),
     Cut(number=1, folder=Path("/scratch/cut-1"), state=STATE, stage=2, boundary=False, stop=True,
         outputs=(GAINED, Removed(name="old")), fidelity=Fidelity(grade="faithful", reasons=("triclinic box",)),
-        affected=("av",), cut_s=0.5, restart_s=0.25),
+        cut_s=0.5, restart_s=0.25),
     Fetch(name="start.data", target=Path("/scratch/work/start.data")),
     Warned(text="Not cut in the middle of a run."),
     Failed(cause="internal", where=HERE, text="KeyError: 'x'", stage=1, step=5, traceback="Traceback ..."),

@@ -37,7 +37,7 @@ def commit(recorder: Recorder, folder: Path, step: int, *, boundary: bool = Fals
     cut = Cut(
         number=step, folder=folder, state=engine_state(step=step), stage=1, boundary=boundary, stop=False,
         outputs=(Gained(name="out", source=folder / "0", start=0, stop=size, replaces=False),), fidelity=Fidelity(),
-        affected=(), cut_s=0.0, restart_s=0.0,
+        cut_s=0.0, restart_s=0.0,
     )  # fmt: skip
     return recorder.commit(cut, Lineage(), lammps_version=20250722, ranks=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lammps_jobs.record.documents import worst
+from lammps_jobs.record.documents import Fidelity, worst
 from lammps_jobs.script import fidelity
 from tests.script.test_journal import recorded
 
@@ -13,8 +13,8 @@ def grade_of(*lines: str, used: bool = True) -> tuple[str, int]:
     made = recorded(*lines)
     if used:
         made.use()
-    grade, reasons = fidelity.grade_of(made)
-    return grade, len(reasons)
+    found = fidelity.of_tables(made)
+    return worst(grade for grade, _ in found), len(found)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,6 @@ def grade_of(*lines: str, used: bool = True) -> tuple[str, int]:
         ("pair_style dpd 1 1 1", "statistical"),
         ("pair_style hybrid/overlay lj/cut 2.5 gran/hooke 1 1", "statistical"),
         ("pair_style lj/cut 2.5", "exact"),
-        ("compute c all chunk/atom bin/1d x lower 0.1 units reduced", "faithful"),
         ("compute c all chunk/atom bin/1d x lower 0.1", "exact"),
     ],
 )
@@ -54,7 +53,7 @@ def test_grade(line, grade):
     ],
 )
 def test_part_of_a_hybrid_style_that_is_not_exact_is_named(line, named):
-    _, (reason,) = fidelity.grade_of(recorded(line))
+    ((_, reason),) = fidelity.of_tables(recorded(line))
     assert reason.startswith(named)
 
 
@@ -72,37 +71,51 @@ def test_fix_that_has_just_been_made_has_no_past_to_lose_but_an_unknown_one_may(
 
 
 @pytest.mark.parametrize(
-    ("fix", "boundary", "reneighboured", "as_if"),
+    ("boundary", "reneighboured", "unseen", "grade", "as_if"),
     [
-        ("nve", False, True, "never cut"),
-        ("nve", False, False, "set up again"),
-        ("nvt", False, True, "set up again"),
-        ("nvt/kk", False, True, "set up again"),
-        ("made/up", False, True, "set up again"),
-        ("nvt", True, False, "never cut"),
+        (False, True, [], "exact", "never cut"),
+        (True, False, [], "exact", "never cut"),
+        (False, False, [], "exact", "set up again"),
+        (False, True, ["fix 1"], "faithful", "set up again"),
+        (False, True, ["fix 2"], "statistical", "set up again"),
+        (False, True, ["compute c"], "statistical", "set up again"),
     ],
 )
-def test_resume_is_as_if(fix, boundary, reneighboured, as_if):
-    made = recorded(f"fix 1 all {fix}")
-    assert fidelity.of_resume(made, is_boundary=boundary, reneighboured=reneighboured).as_if == as_if
+def test_expectation_of_a_resume(boundary, reneighboured, unseen, grade, as_if):
+    made = recorded("fix 1 all nvt temp 1 1 1", "fix 2 all made/up")
+    found = fidelity.of_resume(made, is_boundary=boundary, reneighboured=reneighboured, unseen=unseen)
+    assert (found.grade, found.as_if) == (grade, as_if)
+    assert len(found.reasons) == len(unseen)
 
 
-@pytest.mark.parametrize(
-    ("lines", "triclinic", "ranks", "grade"),
-    [
-        ([], False, 2, "exact"),
-        ([], True, 1, "faithful"),
-        (["balance 1.1 shift x 5 1.1"], False, 1, "exact"),
-        (["balance 1.1 shift x 5 1.1"], False, 2, "faithful"),
-        (["fix 1 all langevin 1 1 1 4"], True, 1, "statistical"),
-    ],
-)
-def test_rounding_makes_a_resume_faithful(lines, triclinic, ranks, grade):
-    made = recorded(*lines)
+def test_what_is_proven_needs_no_table_and_what_is_not_is_named_and_never_exact():
+    made = recorded("fix 1 all nve", "fix 2 all langevin 1 1 1 4", "fix 3 all made/up", "made_up 1")
     made.use()
-    found = fidelity.of_resume(made, is_boundary=False, reneighboured=True, is_triclinic=triclinic, ranks=ranks)
-    assert found.grade == grade
-    assert bool(found.reasons) == (grade != "exact")
+    assert fidelity.of_proof(made, [], []) == Fidelity(as_if="never cut")
+    known = fidelity.of_proof(made, [], ["fix 1"])
+    assert (known.grade, known.as_if) == ("faithful", "set up again")
+    assert known.reasons[0].startswith("not proven: fix 1")
+    assert fidelity.of_proof(made, [], ["atoms' x"]).grade == "statistical"
+
+
+def test_where_nothing_could_be_compared_the_tables_speak():
+    made = recorded("fix 1 all nve", "fix 2 all langevin 1 1 1 4")
+    made.use()
+    found = fidelity.of_proof(made, ["the number of ranks"], [])
+    assert found.grade == "statistical"
+    assert "the number of ranks" in found.reasons[0]
+    assert "fix 2 (langevin)" in found.reasons[1]
+    alone = recorded("fix 1 all nve")
+    alone.use()
+    assert fidelity.of_proof(alone, ["the number of ranks"], []).grade == "faithful"
+
+
+@pytest.mark.parametrize(("line", "softly"), [
+    ("fix h all halt 10 v_s >= 1 error soft", True), ("fix h all halt 10 v_s >= 1 error continue", False),
+    ("fix h all halt 10 v_s >= 1", False), ("fix h all nve", False),
+])  # fmt: skip
+def test_soft_halt_is_known(line, softly):
+    assert fidelity.halts_softly(recorded(line)) is softly
 
 
 @pytest.mark.parametrize(
@@ -139,24 +152,3 @@ def test_fix_without_its_reference_and_region_made_again_forbid_a_checkpoint():
     assert fidelity.is_half_made(referring)
     referring.use()
     assert not fidelity.is_half_made(referring)
-
-
-@pytest.mark.parametrize(
-    ("lines", "moves"),
-    [
-        (["compute t all temp", "fix_modify 1 temp t"], False),
-        (["compute t all temp/com", "fix_modify 1 temp t"], True),
-        (["fix_modify 1 temp thermo_temp"], False),
-        (["compute t all temp/com", "fix_modify 1 energy yes"], False),
-    ],
-)
-def test_thermo_row_that_moves_a_bias(lines, moves):
-    assert fidelity.thermo_moves_bias(recorded(*lines)) is moves
-
-
-@pytest.mark.parametrize(
-    ("lines", "reads"),
-    [(["thermo 10"], False), (["thermo 10", "thermo_style custom step f_a"], True), (["thermo v_every"], True)],
-)
-def test_thermo_row_that_needs_a_fix(lines, reads):
-    assert fidelity.thermo_reads_fixes(recorded(*lines)) is reads

@@ -58,7 +58,7 @@ def checkpoint(seq: int, step: int, *, stage: int = 1, boundary: bool = False, *
 def cut(*, stop: bool = False, number: int = 1) -> Cut:
     return Cut(
         number=number, folder=Path("cut"), state=engine_state(), stage=1, boundary=False, stop=stop, outputs=(),
-        fidelity=Fidelity(), affected=(), cut_s=0.1, restart_s=0.1,
+        fidelity=Fidelity(), cut_s=0.1, restart_s=0.1,
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ class Attempt:
         self(TryStarted(at, origin, engine_pid=7))
         self.says(Started(lammps_version=20250722, ranks=1))
         if origin:
-            self.says(Resumed(stage=origin.stage, step=origin.step))
+            self.says(Resumed(stage=origin.stage, step=origin.step, seen=Fidelity(as_if="never cut")))
         return self
 
     def dies(self, death: Death, step: int | None = None, stage: int = 1) -> list[Action]:
@@ -446,7 +446,7 @@ def test_lineage_is_the_weakest_of_all_resumes_and_says_where_they_were():
 
 def test_other_ranks_and_another_lammps_make_a_resume_faithful_and_are_named():
     origin = checkpoint(3, 300, ranks=2, lammps_version=20240829, fidelity=Fidelity(as_if="never cut"))
-    here = transitions.fidelity_here(origin, 20250722, 1)
+    here = transitions.fidelity_here(origin, Fidelity(as_if="never cut"), 20250722, 1)
     assert here.grade == "faithful"
     assert len(here.reasons) == 2
 

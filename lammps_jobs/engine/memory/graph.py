@@ -77,10 +77,12 @@ class Graph:
     """Names that pointers of the kinds NAMED and LIBRARY refer to."""
     unseen: list[str] = field(default_factory=list)
     """Objects that were not followed to their end."""
+    build: str = ""
+    """Which build of LAMMPS the objects are of."""
 
     def save(self, path: Path) -> None:
         lengths = [(b.owner, len(b.words), len(b.at)) for b in self.blocks]
-        meta = {"objects": self.objects, "names": self.names, "unseen": self.unseen}
+        meta = {"objects": self.objects, "names": self.names, "unseen": self.unseen, "build": self.build}
         with path.open("wb") as file:
             np.savez(
                 file,
@@ -97,7 +99,9 @@ class Graph:
     def load(cls, path: Path) -> Graph:
         with np.load(path, allow_pickle=False) as stored:
             meta = json.loads(stored["meta"].tobytes())
-            graph = cls([(name, kind) for name, kind in meta["objects"]], [], meta["names"], meta["unseen"])
+            graph = cls(
+                [(name, kind) for name, kind in meta["objects"]], [], meta["names"], meta["unseen"], meta["build"]
+            )
             words, at, kind = stored["words"], stored["at"], stored["kind"]
             target, offset = stored["target"], stored["offset"]
             word, link = 0, 0

@@ -129,6 +129,15 @@ def symbol(address: int) -> tuple[str, int]:
     return info.symbol.decode(), address - (info.symbol_at or 0)
 
 
+def symbol_offset(library: Any, name: str) -> int:
+    """How far from the beginning of its file an exported function lies; -1 when there is none."""
+    found = getattr(library, name, None)
+    info = _DlInfo()
+    if found is None or not LIBC.dladdr(ctypes.cast(found, ctypes.c_void_p), ctypes.byref(info)):
+        return -1
+    return int(info.symbol_at or 0) - int(info.base or 0)
+
+
 def class_of(address: int) -> str:
     """The mangled name of the class of LAMMPS whose object lies at `address`, such as `6Verlet`; "" if none does."""
     table = word(address)

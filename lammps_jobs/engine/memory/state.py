@@ -77,7 +77,9 @@ def _styles(force: int) -> list[tuple[str, int]]:
 def take(lmp: Any) -> Graph:
     """The graph of all state of LAMMPS's objects on this rank, now."""
     named, carried = named_objects(lmp)
-    return _walk(lmp, named).graph({name: named[name] for name in carried})
+    graph = _walk(lmp, named).graph({name: named[name] for name in carried})
+    graph.build = build_of(lmp)
+    return graph
 
 
 def _walk(lmp: Any, named: dict[str, int]) -> Walk:
@@ -100,6 +102,12 @@ def give_back(lmp: Any, stored: Graph) -> Compared:
     walk = _walk(lmp, named)
     new = walk.graph({name: named[name] for name in carried})
     return Overlay(stored, new, named, walk.libraries).write()
+
+
+def build_of(lmp: Any) -> str:
+    """Which build of LAMMPS this is: its version, and where in the library things lie. Memory of one fits no other."""
+    places = [process.symbol_offset(lmp.lib, name) for name in ("lammps_open", "lammps_close", LIST_OF_DUMPS)]
+    return f"{lmp.version()} {' '.join(map(str, places))}"
 
 
 def exists(lmp: Any, name: str) -> bool:
