@@ -1,4 +1,4 @@
-"""The log of a run that was cut and went on, in this process or in another one, is the log of the run that was not."""
+"""The user's log: what LAMMPS prints, without what commands of our own and the set-up of a resume print."""
 
 from __future__ import annotations
 
@@ -7,35 +7,6 @@ from pathlib import Path
 import pytest
 
 from lammps_jobs.engine.log_stitcher import LogStitcher
-
-HEAD = "Per MPI rank memory allocation (min/avg/max) = 3.1 | 3.1 | 3.1 Mbytes\n"
-NAMES = "   Step          Temp          E_pair\n"
-WARNING = "WARNING: Dangerous builds (src/neighbor.cpp:1)\n"
-
-
-def row(step: int) -> str:
-    return f"{step:10d}   0.{step}        -6.{step}\n"
-
-
-def multi(step: int) -> str:
-    return f"------------ Step {step:8d} ----- CPU =  0.1 (sec) -------------\nTotEng = -4.{step}\nPress = 1.{step}\n"
-
-
-def yaml(step: int) -> str:
-    return f"  - [{step}, 0.{step}, -6.{step}, ]\n"
-
-
-YAML_HEAD = "---\nkeywords: ['Step', 'Temp', 'E_pair', ]\ndata:\n"
-HEADS = {"row": HEAD + NAMES, "multi": HEAD, "yaml": HEAD + YAML_HEAD}
-ROWS = {"row": row, "multi": multi, "yaml": yaml}
-
-
-def loop(seconds: float, steps: int) -> str:
-    return f"Loop time of {seconds:g} on 2 procs for {steps} steps with 864 atoms\n"
-
-
-TAIL = "\nPerformance: 1.2 tau/day\nTotal # of neighbors = 1\n"
-
 
 class Lammps:
     """What LAMMPS would do to its raw log, and the stitcher that follows it."""
@@ -52,12 +23,6 @@ class Lammps:
     def prints(self, *texts: str) -> None:
         with self.raw.open("a") as file:
             file.write("".join(texts))
-
-    def segment(self, *texts: str, style: str = "row", cut: bool = False, continued: bool = False,
-                hold: bool = False, drop_last_row: bool = False) -> None:  # fmt: skip
-        self.log.begin_run(skip_first_row=continued, style=style, hold=hold)
-        self.prints(*texts)
-        self.log.end_run(cut=cut, drop_last_row=drop_last_row)
 
     def user(self) -> str:
         self.log.pump()
