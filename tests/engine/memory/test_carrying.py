@@ -29,7 +29,8 @@ KINDS = {
     "nose-hoover with a ramp": f"{LJ}fix 1 all nvt temp 1.0 2.0 0.1",
     "barostat with a ramp": f"{LJ}fix 1 all npt temp 1.0 1.5 0.1 iso 0 1 1",
     "random forces": f"{LJ}fix 1 all nve\nfix 2 all langevin 1 1 0.1 12345",
-    "random forces of a pair style": "comm_modify vel yes\npair_style dpd 1 1 34387\npair_coeff * * 25 4.5\nfix 1 all nve",
+    "random forces of a pair style": "comm_modify vel yes\npair_style dpd 1 1 34387\npair_coeff * * 25 4.5\n"
+    "fix 1 all nve",
     "coefficients that a fix changes": f"{LJ}fix 1 all nve\nvariable e equal ramp(1.0,1.5)\n"
     "fix 2 all adapt 10 pair lj/cut epsilon 1 1 v_e",
     "a step that a fix chooses": f"{LJ}fix 1 all nve\nfix 2 all dt/reset 10 NULL NULL 0.01 units lattice",
@@ -71,7 +72,9 @@ def was_cut(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("damage", ["x", "v", "f", "image", "fix 1", "fix 2", "compute thermo_temp", "Update", "Output"])
+@pytest.mark.parametrize(
+    "damage", ["x", "v", "f", "image", "fix 1", "fix 2", "compute thermo_temp", "Update", "Output"]
+)
 def test_every_damage_of_what_was_given_back_is_seen(damage, was_cut):
     named = f"atoms' {damage}" if len(damage) == 1 or damage == "image" else damage
     assert run(was_cut, "resume", damage)["differing"] == [named]
