@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from emulator.batch import Cloud, Job
 from emulator.patience import until
-from lammps_jobs import Run
+from lammps_jobs import Run, RunStatus
 
 
 def job_of(cloud: Cloud, run: Run, number: int = 1) -> Job:
@@ -20,14 +20,17 @@ def job_of(cloud: Cloud, run: Run, number: int = 1) -> Job:
 def reaches(run: Run, true: Callable[[], bool], what: str) -> None:
     """Wait until something is `true` of a run, as long as the run gets on; it must not end before."""
 
+    state: RunStatus | None = None
+
     def is_so() -> bool:
+        nonlocal state
         state = run.status
         if true():
             return True
         assert not state.is_ended, f"Waited for {what}, but the run has ended: {state}"
         return False
 
-    until(is_so, what, lambda: run.status)
+    until(is_so, what, lambda: state)
 
 
 def checkpointed(run: Run, attempt: int, *, stage: int | None = None, step: int = 1) -> int:

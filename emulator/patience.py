@@ -52,8 +52,12 @@ class Patience:
 
 
 def until(true: Callable[[], bool], what: str, state: Callable[[], object] = lambda: "") -> None:
-    """Wait until something is `true`: `what`, in words. Each change of `state` renews the patience."""
-    patience = Patience(what)
+    """Wait until something is `true`: `what`, in words. Each change of `state` renews the patience.
+
+    Half of the time at most is spent on looking, which may cost the server that is waited for dearly.
+    """
+    patience, began = Patience(what), time.monotonic()
     while not true():
         patience.see(state())
-        time.sleep(PAUSE_S)
+        time.sleep(max(PAUSE_S, time.monotonic() - began))
+        began = time.monotonic()

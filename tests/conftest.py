@@ -27,8 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Compiling them takes half of the time in which an engine and its supervisor start.
     """
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
-        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))  # type: ignore[union-attr]
+    cache = getattr(config, "cache", None)  # `-p no:cacheprovider` keeps none
+    if cache and os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
+        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
 
 
 START = """

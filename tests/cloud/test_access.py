@@ -77,9 +77,9 @@ def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
         crash.setattr(lammps_jobs.record.run_record.RunRecord, "answer_job", lambda self, number, job: 1 / 0)
         cloud.first_attempt = 10
         with pytest.raises(ZeroDivisionError):
-            stack.submit(path, name="access", checkpoints=Checkpoints(every_s=0.5, keep=1))
+            stack.submit(path, name="access", checkpoints=Checkpoints(every_s=1.0, keep=1))
     monkeypatch.setattr(submission, "OTHERS_S", 0.0)
-    run = stack.submit(path, name="access", checkpoints=Checkpoints(every_s=0.5, keep=1))
+    run = stack.submit(path, name="access", checkpoints=Checkpoints(every_s=1.0, keep=1))
     job = job_of(cloud, run)
     cloud.first_attempt = 1
     checkpointed(run, 1)

@@ -16,7 +16,7 @@ from tests.conftest import assert_same, outputs, script_of
 from tests.waiting import ended, finish, until
 
 pytestmark = pytest.mark.xdist_group("containers")
-SOON = Checkpoints(every_s=0.5)
+SOON = Checkpoints(every_s=1.0)
 STEPS = 30_000
 
 
@@ -135,9 +135,9 @@ def test_run_that_gets_nowhere_on_spot_moves_to_the_fallback_pool(cloud, script,
 
 
 def test_attempt_stops_in_time_before_its_limit(cloud, stack, script, monkeypatch):
-    monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_TIMEOUT_S", "8")
+    monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_TIMEOUT_S", "6")
     monkeypatch.setitem(cloud.environment, "LAMMPS_JOBS_GRACE_S", "4")
-    run = stack.submit(script(script_of("nve", 40_000)), name="limited")
+    run = stack.submit(script(script_of("nve", 25_000)), name="limited")
     job = job_of(cloud, run)
     until(lambda: len(job.attempts) == 1, "the end of attempt 1", lambda: run.status)
     assert job.attempts[0]["container"]["exitCode"] == 75

@@ -97,6 +97,7 @@ def test_other_ends_of_lines_are_a_difference(sides):
     ("name", "left", "right"),
     [
         ("a.ppm", b"P6\n2 1\n255\n" + bytes([200, 17, 3, 4, 5, 6]), b"P6\n2 1\n255\n" + bytes([201, 17, 3, 4, 5, 6])),
+        ("dark.ppm", b"P6\n2 1\n255\n\1\2\3\4\5\6", b"P6\n2 1\n255\n\1\2\3\4\5\7"),
         ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(range(128, 256)), b"\xff\xd8\xff\xe0" + bytes(range(255, 127, -1))),
     ],
 )
