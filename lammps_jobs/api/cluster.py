@@ -117,9 +117,12 @@ class Cluster:
     def _require_same(self, record: RunRecord, spec: RunSpec) -> None:
         """Raises NameTaken when the run that has the name is another one."""
         existing = record.submission().spec
-        if existing == spec:
+        compared = RunSpec.model_fields.keys() - {"folders"}  # empty ones, which come and go beside a script
+        differ = [
+            key for key in RunSpec.model_fields if key in compared and getattr(existing, key) != getattr(spec, key)
+        ]
+        if not differ:
             return
-        differ = [key for key in RunSpec.model_fields if getattr(existing, key) != getattr(spec, key)]
         raise NameTaken(
             f"A run named {spec.name!r} exists with another specification ({', '.join(differ)} differ).",
             where=self.store,
