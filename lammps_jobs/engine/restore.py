@@ -18,7 +18,8 @@ from lammps_jobs.script.language import RunCommand, quoted
 from lammps_jobs.script.position import Position
 
 OF_ROWS = ("thermo_style", "thermo_modify")
-"""Commands that are issued after the set-up, which prints a row."""
+"""Commands that are issued after the set-up, which prints a row; as those of a dump are whose first frame, which the
+set-up would write, is still to come."""
 
 
 def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunCommand] | None:
@@ -39,8 +40,9 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     _restore_box(session, state, checkpoint)
     session.lmp.flush_buffers()
     restored = session.from_root(lambda root: _restored_styles(root, since))
+    deferred = [entry for entry in journal.after_box() if entry.command in OF_ROWS] + journal.new_dumps()
     for entry in journal.after_box():
-        if not _is_restored(entry, restored) and entry.command not in OF_ROWS:
+        if not _is_restored(entry, restored) and entry not in deferred:
             _issue_again(session, entry)
     session.journal = journal
     session.position = Position.from_json(session.read_script, state.position.model_dump(mode="json"))
@@ -52,15 +54,15 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     session.is_at_boundary = rest is None
     if session.root:
         session.root.log.echoes = state.echoes
-    forget_new_bytes(session, journal.new_averages())  # of files that the commands issued again opened
+    forget_new_bytes(session)  # of files that the commands issued again opened
     loop = InnerLoop(session.lmp)
     if rest or session.has_set_up:
         _set_up(session, loop, rest)
     for entry in journal.after_box():
-        if entry.command in OF_ROWS:
+        if entry in deferred:
             with session.between_runs():
                 _issue_again(session, entry)
-    forget_new_bytes(session, journal.new_averages())
+    forget_new_bytes(session)
     give_memory_back(session, checkpoint)
     if session.root:
         session.drop_log(False)
@@ -76,7 +78,9 @@ def _set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
     what it likes. Rows of thermo output are not asked for here, where a fix that they read may have no value.
     """
     line = rest.rest(steps=rest.last - session.step, set_up=True) if rest else "run 0 post no"
-    sort = session.journal.sort if session.is_sorted and atom_order.can_be_kept(session.lmp) else None
+    accelerated = session.job.lammps_args or session.journal.of("package")  # it sorts and bins in its own way
+    keeps = session.is_sorted and not accelerated and atom_order.can_be_kept(session.lmp)
+    sort = session.journal.sort if keeps else None
     session.loop = loop
     with atom_order.kept(session.lmp, sort, session.between_runs):
         loop.open(lambda: session.lmp.command(line))

@@ -245,47 +245,6 @@ class Journal:
         names = {entry.words[1] for entry in self.of("dump") if not entry.used}
         return [entry for entry in self.entries if entry.command in ("dump", "dump_modify") and entry.words[1] in names]
 
-    def new_averages(self) -> frozenset[str]:
-        """Files of averaging fixes that have not run yet: what they write at a first set-up, they write once only."""
-        new = [e for e in self.fixes_with(fixes.Trait.AVERAGES) if not e.used and "file" in e.words[:-1]]
-        return frozenset(e.path(e.words[e.words.index("file") + 1]) for e in new)
-
-    def thermo_every(self) -> int | None:
-        """Stride of the thermo output in timesteps; 0 when there is none, None when a variable rules it."""
-        entries = self.of("thermo")
-        if not entries:
-            return 0
-        return int(entries[-1].words[1]) if entries[-1].words[1].isdigit() else None
-
-    def pours(self) -> list[str]:
-        """IDs of fixes that insert so many particles in all, and keep their count to themselves."""
-        return [entry.words[1] for entry in self.fixes_with(fixes.Trait.COUNTS)]
-
-    def has_poured(self, counts: dict[str, int]) -> None:
-        """What each fix pour has put in (molecules or atoms) need not be poured again: page `fix_pour`, argument N."""
-        for entry in self.of("fix"):
-            if entry.words[1] in counts:
-                entry.words[4] = str(max(0, int(entry.words[4]) - counts[entry.words[1]]))
-                entry.text = " ".join(entry.words)
-
-    def windows(self) -> list[tuple[str, int, int, int]]:
-        """Averaging fixes as (ID, Nevery, Nrepeat, Nfreq), all in timesteps but Nrepeat."""
-        found = []
-        for entry in self.fixes_with(fixes.Trait.AVERAGES):
-            every, repeat, freq = (int(float(word)) for word in entry.words[4:7])
-            found.append((entry.words[1], every, repeat, freq))
-        return found
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether the box may be divided among the ranks in another way than a new process would."""
-        return self.balanced or bool(self.fixes_with(fixes.Trait.BALANCES))
-
-    def writes_at_setup(self) -> bool:
-        """Whether a set-up may write again what a stage has written: then it must be done once before it counts."""
-        writers = [*self.of("dump"), *self.fixes_with(fixes.Trait.WRITES_AT_SETUP)]
-        return any(entry.used for entry in writers)
-
     def rewritten(self) -> frozenset[str]:
         """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""
         latest = [e for e in self.of("fix") if "overwrite" in e.words and "file" in e.words[:-1]]

@@ -85,33 +85,9 @@ def test_journal_comes_back_from_the_engines_stored_state():
     assert Journal.from_json(stored.model_dump(mode="json")) == made
 
 
-def test_particles_that_were_poured_are_not_poured_again():
-    made = recorded("fix p all pour 100 1 2 region r", "fix d all nve")
-    assert made.pours() == ["p"]
-    made.has_poured({"p": 30})
-    assert texts(made)[0] == "fix p all pour 70 1 2 region r"
-
-
-def test_windows_and_files_of_averages():
-    made = recorded("fix a all ave/time 1 5 100 v_x file a.txt", "fix o all ave/time 2 1 10 v_x file ./o.txt overwrite",
-                    "fix c all ave/correlate 1 5 100 v_x file c.txt")  # fmt: skip
-    assert made.windows() == [("a", 1, 5, 100), ("o", 2, 1, 10)]
-    assert made.new_averages() == {"a.txt", "o.txt"}
+def test_files_of_averages_that_hold_the_latest_only():
+    made = recorded("fix a all ave/time 1 5 100 v_x file a.txt", "fix o all ave/time 2 1 10 v_x file ./o.txt overwrite")
     assert made.rewritten() == {"o.txt"}
-    made.use()
-    assert made.new_averages() == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("line", "writes"),
-    [("fix 1 all nve", False), ("fix 1 all print 1 x", True), ("fix 1 all reaxff/species/kk 1 1 1 f", True),
-     ("dump 1 all atom 1 f", True), ("fix 1 all ave/correlate 1 1 1 v_x", True)],
-)  # fmt: skip
-def test_who_may_write_again_at_a_set_up(line, writes):
-    made = recorded(line)
-    assert not made.writes_at_setup()
-    made.use()
-    assert made.writes_at_setup() is writes
 
 
 def test_only_dumps_without_a_frame_are_new():
@@ -120,12 +96,6 @@ def test_only_dumps_without_a_frame_are_new():
     made.record(["dump", "2", "all", "atom", "1", "g"], "dump 2")
     made.record(["dump_modify", "2", "sort", "id"], "dump_modify 2")
     assert [e.text for e in made.new_dumps()] == ["dump 2", "dump_modify 2"]
-
-
-@pytest.mark.parametrize("line", ["balance 1.1 shift x 5 1.1", "fix b all balance 10 1.1 shift x 5 1.1"])
-def test_balanced_box_is_noticed(line):
-    assert recorded(line).is_balanced
-    assert not recorded("fix 1 all nve").is_balanced
 
 
 def test_every_tracked_command_has_a_rule_and_no_other():

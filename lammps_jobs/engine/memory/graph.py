@@ -232,7 +232,7 @@ class Walk:
         ends = end_of_text(words) if is_plain else -1
         if ends >= 0 and is_pointer[ends]:
             address = int(words[ends])
-            may_be = self._begins_block(address) or 0 <= address - block.address < size
+            may_be = self._begins_block(address) or self._inside(graph, address)[0] is not Kind.ELSEWHERE
             is_pointer[ends] = ends == 0 and may_be
         at = np.flatnonzero(is_pointer).astype(np.uint32)
         if is_plain and not is_pointer[:-1].any():

@@ -104,6 +104,11 @@ def give_back(lmp: Any, stored: Graph) -> Compared:
     return Overlay(stored, new, named, walk.libraries).write()
 
 
+def is_on_a_device(lmp: Any) -> bool:
+    """Whether LAMMPS keeps its atoms with KOKKOS, whose memory is not malloc's and may be a GPU's."""
+    return any("Kokkos" in process.class_of(address) for address in objects.parts(lmp).values())
+
+
 def build_of(lmp: Any) -> str:
     """Which build of LAMMPS this is: its version, and where in the library things lie. Memory of one fits no other."""
     places = [process.symbol_offset(lmp.lib, name) for name in ("lammps_open", "lammps_close", LIST_OF_DUMPS)]
