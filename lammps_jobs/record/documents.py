@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.formats.units import rate_text
 
-FORMAT = 2
+FORMAT = 3
 """Version of every document in this file. A reader refuses a document with another one."""
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

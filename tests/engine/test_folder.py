@@ -49,7 +49,9 @@ def as_bare(cluster, tmp_path):
         run = finish(
             cluster.submit(given / "in.test", checkpoints=SELDOM, resources=Resources(ranks=ranks), cut_plan=plan)
         )
-        assert any(event.kind == "resumed" for event in run.events)
+        kinds = [event.kind for event in run.events]
+        assert "resumed" in kinds
+        assert "unusable" not in kinds, [event.text for event in run.events]
         run.download(ours)
         for path in bare.rglob("*"):
             if path.is_symlink() and path.is_file():
