@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import os
 
-from lammps_jobs.engine import atom_order, box_margins
+from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import NO_COMMAND, Session
-from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back
+from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back, set_up
 from lammps_jobs.protocol.engine_state import EngineState
 from lammps_jobs.protocol.messages import Restore, Resumed
 from lammps_jobs.script import fidelity, looks, styles
@@ -57,36 +57,18 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     forget_new_bytes(session)  # of files that the commands issued again opened
     loop = InnerLoop(session.lmp)
     if rest or session.has_set_up:
-        _set_up(session, loop, rest)
+        set_up(session, loop, rest)
     for entry in journal.after_box():
         if entry in deferred:
             with session.between_runs():
                 _issue_again(session, entry)
     forget_new_bytes(session)
-    give_memory_back(session, checkpoint)
+    give_memory_back(session, checkpoint.state.parent)
     if session.root:
         session.drop_log(False)
         seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven)
         session.root.line.send(Resumed(step=session.step, stage=session.stage, seen=seen))
     return (loop, rest) if rest else None
-
-
-def _set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
-    """LAMMPS's set-up, in a process that then holds every object that the cut one held.
-
-    Right inside the run that was cut (`rest`), or between two: its memory is given back next, so the set-up may change
-    what it likes. Rows of thermo output are not asked for here, where a fix that they read may have no value.
-    """
-    line = rest.rest(steps=rest.last - session.step, set_up=True) if rest else "run 0 post no"
-    accelerated = session.job.lammps_args or session.journal.of("package")  # it sorts and bins in its own way
-    keeps = session.is_sorted and not accelerated and atom_order.can_be_kept(session.lmp)
-    sort = session.journal.sort if keeps else None
-    session.loop = loop
-    with atom_order.kept(session.lmp, sort, session.between_runs):
-        loop.open(lambda: session.lmp.command(line))
-    if rest is None:
-        loop.abandon()
-        session.loop = None
 
 
 def _restore_box(session: Session, state: EngineState, checkpoint: Restore) -> None:

@@ -6,6 +6,7 @@ from lammps_jobs.engine.capture import take_checkpoint
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.restored_state import check_all_state_claimed
 from lammps_jobs.engine.session import Session
+from lammps_jobs.engine.set_up import set_up_again
 from lammps_jobs.script.language import RunCommand
 
 
@@ -56,7 +57,7 @@ class RunPieces:
                 if not goes_on:
                     session.is_halted = session.step < last
                     break
-                if session.step < last:
+                if is_rebuilt or piece.exactly or session.step < last - 1:  # else the boundary, a better place, is near
                     self._take_checkpoint(stop=piece.then == "stop", is_rebuilt=is_rebuilt)
         if session.root:
             session.root.handler.end_run()
@@ -77,7 +78,10 @@ class RunPieces:
         return is_rebuilt, True
 
     def _take_checkpoint(self, *, stop: bool, is_rebuilt: bool) -> None:
-        take_checkpoint(self.session, self.command, stop=stop, reneighboured=is_rebuilt)
+        session = self.session
+        take_checkpoint(session, self.command, stop=stop, reneighboured=is_rebuilt)
+        if session.job.cut_plan.then == "set up again":
+            self.loop = session.loop = set_up_again(session, self.command)
 
     def _builds(self) -> int:
         """How often neighbour lists were built since the last set-up."""

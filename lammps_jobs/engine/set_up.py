@@ -5,21 +5,55 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from lammps_jobs.engine import atom_order
 from lammps_jobs.engine.memory import atoms, state
 from lammps_jobs.engine.memory.graph import Graph
+from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.restored_state import CannotContinue, check_all_state_claimed
 from lammps_jobs.engine.session import Proof, Session
-from lammps_jobs.protocol.messages import Restore
+from lammps_jobs.script.language import RunCommand
 
 
-def give_memory_back(session: Session, checkpoint: Restore) -> None:
-    """Write back what the checkpoint holds of LAMMPS's memory, and keep what was seen of it as the session's proof.
+def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
+    """LAMMPS's set-up, in a process that then holds every object that the cut one held.
+
+    Right inside the run that was cut (`rest`), or between two: its memory is given back next, so the set-up may change
+    what it likes. Rows of thermo output are not asked for here, where a fix that they read may have no value.
+    """
+    line = rest.rest(steps=rest.last - session.step, set_up=True) if rest else "run 0 post no"
+    accelerated = session.job.lammps_args or session.journal.of("package")  # it sorts and bins in its own way
+    keeps = session.is_sorted and not accelerated and atom_order.can_be_kept(session.lmp)
+    sort = session.journal.sort if keeps else None
+    session.loop = loop
+    with atom_order.kept(session.lmp, sort, session.between_runs):
+        loop.open(lambda: session.lmp.command(line))
+    if rest is None:
+        loop.abandon()
+        session.loop = None
+
+
+def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
+    """What a resume from a cut here does, in the process that was cut: the reference for such a resume."""
+    graph, stored = state.take(session.lmp), atoms.Atoms.take(session.lmp)
+    session.drop_log(True)
+    if session.loop:
+        session.loop.abandon()
+    loop = InnerLoop(session.lmp)
+    set_up(session, loop, rest)
+    _give_back(session, graph, stored)
+    forget_new_bytes(session)
+    session.drop_log(False)
+    return loop
+
+
+def give_memory_back(session: Session, folder: Path) -> None:
+    """Write back what the checkpoint in `folder` holds of LAMMPS's memory; what was seen of it is the session's proof.
 
     A difference that is left is a reason of the grade, by the name of the object. Raises CannotContinue when LAMMPS
     lacks an object, or, where nothing could be compared, has not taken up again all that its restart file holds.
     """
     started = time.monotonic()
-    mine = _give_back(session, checkpoint.state.parent)
+    mine = _from(session, folder)
     proofs = session.communicator.gather(mine)
     session.proof = Proof(
         everything=sorted({name for proof in proofs for name in proof.everything}),
@@ -33,10 +67,10 @@ def give_memory_back(session: Session, checkpoint: Restore) -> None:
         session.unclaimed_since = None
 
 
-def _give_back(session: Session, folder: Path) -> Proof:
+def _from(session: Session, folder: Path) -> Proof:
     """On this rank. Where nothing can be given back, what LAMMPS itself restored has to do: all of it, at least."""
     lmp, rank = session.lmp, session.communicator.rank
-    why = ""
+    why, graph, stored = "", Graph(), atoms.Atoms({})
     if len(list(folder.glob("memory.*"))) != session.communicator.size:
         why = "the number of ranks"
     elif state.is_on_a_device(lmp):
@@ -47,6 +81,11 @@ def _give_back(session: Session, folder: Path) -> Proof:
             why = "the build of LAMMPS"
     if any(session.communicator.gather(why)):
         return Proof(everything=[why] if why else [])
+    return _give_back(session, graph, stored)
+
+
+def _give_back(session: Session, graph: Graph, stored: atoms.Atoms) -> Proof:
+    lmp = session.lmp
     moved = stored.place(lmp) == "moved"
     if any(session.communicator.gather(moved)):
         return Proof(everything=["the order of the atoms"] if moved else [])

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from tests.conftest import ENSEMBLES, FLOW, assert_complete, assert_same, bare, outputs, script_of
+from tests.conftest import ENSEMBLES, FLOW, assert_same, bare, outputs, script_of
 from tests.waiting import finish
 
 OFTEN = Checkpoints(every_s=0.1)
@@ -57,18 +57,14 @@ def test_run_that_rebuilds_nothing_more_is_cut_at_its_end(cluster, script):
     assert next((event.stage, event.step) for event in run.events if event.kind == "resumed") == (2, 60)
 
 
-def test_thermostat_that_derives_anew_is_not_called_equal_to_the_run_that_was_never_cut(cluster, script):
-    run = finish(cluster.submit(script(script_of("nvt", 3000)), cut_plan=CutPlan(at=(0.1,), then="stop")))
-    (resumed,) = [event for event in run.events if event.kind == "resumed"]
-    assert (resumed.fidelity.grade, resumed.fidelity.as_if) == ("exact", "set up again")
-
-
-def test_langevin_is_resumed_statistically_and_says_so(cluster, script, tmp_path):
-    run = finish(cluster.submit(script(script_of("langevin")), cut_plan=CutPlan(cut_at=((1, 500),), then="stop")))
-    fidelity = run.status.fidelity
-    assert fidelity.grade == "statistical"
-    assert any("fix bath (langevin)" in reason for reason in fidelity.reasons)
-    assert_complete(outputs(run, tmp_path / "ours"), range(0, 1501, 50))
+@pytest.mark.parametrize(("ensemble", "ranks"), [("nvt", 1), ("npt", 1), ("langevin", 1), ("langevin", 2)])
+def test_thermostats_barostats_and_random_forces_go_on_as_if_never_cut(cluster, script, tmp_path, ensemble, ranks):
+    path = script(script_of(ensemble))
+    run = finish(cluster.submit(path, checkpoints=SELDOM, resources=Resources(ranks=ranks),
+                                cut_plan=CutPlan(at=(0.2, 0.7), then="stop")))  # fmt: skip
+    resumed = [event for event in run.events if event.kind == "resumed"]
+    assert [(event.fidelity.grade, event.fidelity.as_if) for event in resumed] == [("exact", "never cut")] * 2
+    assert_same(outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks))
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

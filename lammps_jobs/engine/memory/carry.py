@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammps_jobs.engine.memory import process
-from lammps_jobs.engine.memory.graph import Block, Graph, Kind, end_of_text
+from lammps_jobs.engine.memory.graph import ADDRESS_BYTES, Block, Graph, Kind, end_of_text
 from lammps_jobs.engine.memory.process import WORD
 
-_LOOKS_LIKE_ADDRESS = np.uint64(1 << 44)
-"""Numbers from here to the highest address are no counter of a simulation, but pointers to what is gone."""
-_HANDLE, _HANDLE_KINDS = np.uint32(0xFC000000), (0x44000000, 0x84000000, 0xC4000000)
-"""MPICH's handles are 32-bit numbers of these kinds (mpir_objects.h): a name of this process alone."""
+_LOOKS_LIKE_ADDRESS = np.uint64(0x55 << 40)
+"""Where Linux puts a program's heap, libraries and stack: from here on a number points to what is gone."""
+_HANDLE, _HANDLE_KINDS = np.uint32(0xFFFFF000), (0x44000000, 0x84000000, 0xC4000000)
+"""MPICH's handles are 32-bit numbers of these kinds with a small index (mpir_objects.h): names of one process alone."""
 
 
 @dataclass
@@ -170,6 +170,8 @@ def _same_link(mine: Block, k: int, theirs: Block, at: int, pairing: Pairing) ->
 def _keeps(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Words that stay as the new process has them: they name something of a process, not of the simulation."""
     pointed = (old >= _LOOKS_LIKE_ADDRESS) & (old < np.uint64(process.HIGHEST))
+    letters = np.ascontiguousarray(old).view(np.uint8).reshape(-1, WORD)[:, :ADDRESS_BYTES]
+    pointed &= ~((letters >= 0x20) & (letters < 0x7F)).all(axis=1)  # a string of six
     handles = np.zeros(len(old), bool)
     mine, theirs = (
         words.view(np.uint32).reshape(-1, 2) for words in (np.ascontiguousarray(old), np.ascontiguousarray(new))

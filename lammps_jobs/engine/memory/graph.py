@@ -23,7 +23,7 @@ from lammps_jobs.engine.memory.process import WORD, Mapping
 Words = NDArray[np.uint64]
 MOST_BLOCKS = 20_000
 """Blocks of one object; one with more is not followed any further, and counts as not seen."""
-_ADDRESS_BYTES = 6
+ADDRESS_BYTES = 6
 """Bytes of an address that are not zero."""
 _VECTOR = 3
 """Words of an std::vector: its begin, its end, the end of its room."""
@@ -125,7 +125,7 @@ def end_of_text(words: Words) -> int:
     """
     content = words.tobytes()
     end = content.find(b"\0")
-    is_text = end > 0 and end % WORD < _ADDRESS_BYTES and all(0x20 <= byte < 0x7F for byte in content[:end])
+    is_text = end > 0 and end % WORD < ADDRESS_BYTES and all(0x20 <= byte < 0x7F for byte in content[:end])
     return end // WORD if is_text else -1
 
 
