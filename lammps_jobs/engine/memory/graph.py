@@ -25,6 +25,7 @@ MOST_BLOCKS = 20_000
 """Blocks of one object; one with more is not followed any further, and counts as not seen."""
 ADDRESS_BYTES = 6
 """Bytes of an address that are not zero."""
+MACHINERY = ("9Irregular",)
 _VECTOR = 3
 """Words of an std::vector: its begin, its end, the end of its room."""
 _STRUCTS = 4096
@@ -232,7 +233,9 @@ class Walk:
         ends = end_of_text(words) if is_plain else -1
         if ends >= 0 and is_pointer[ends]:
             address = int(words[ends])
-            may_be = self._begins_block(address) or self._inside(graph, address)[0] is not Kind.ELSEWHERE
+            kind, target, _, _ = self._inside(graph, address)
+            is_member = kind is Kind.NAMED or (kind is Kind.OWN and target < len(graph.objects))
+            may_be = self._begins_block(address) or is_member or 0 <= address - block.address < size
             is_pointer[ends] = ends == 0 and may_be
         at = np.flatnonzero(is_pointer).astype(np.uint32)
         if is_plain and not is_pointer[:-1].any():
@@ -291,7 +294,7 @@ class Walk:
         if known is None:
             size = process.block_size(word)
             file = self._mapping.file_of(word) if not size else ""
-            if size and (self._is_file(word, size) or self._is_registry(word, size)):
+            if size and (self._is_file(word, size) or self._is_registry(word, size) or _is_machinery(word)):
                 self._claimed[word] = (size, -1)
                 return Kind.ELSEWHERE, -1, 0, None
             if size:
@@ -352,6 +355,11 @@ class Walk:
             return False
         file = self._mapping.file_of(process.word(address + _FILE_TABLE))
         return bool(file and "/libc" in file)
+
+
+def _is_machinery(address: int) -> bool:
+    """Whether an object only moves data between ranks, with buffers that it makes and frees whenever it does."""
+    return process.class_of(address) in MACHINERY
 
 
 def _empty(address: int, owner: int) -> Block:
