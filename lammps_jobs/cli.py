@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -106,12 +107,21 @@ def _state_document(state: RunStatus) -> dict[str, Any]:
     return {**dataclasses.asdict(state), "fidelity": state.fidelity.model_dump()}
 
 
+VARIABLE_HELP = "A LAMMPS variable (-var); again for every further value of a list."
+
+
 def _submission_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
             click.argument("script", type=click.Path(path_type=Path)),
             click.option("--name", help="Name of the run; the script's name by default."),
-            click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A LAMMPS variable (-var)."),
+            click.option(
+                "--var",
+                "variables",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="A LAMMPS variable (-var); once for each value of a list.",
+            ),
             click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along."),
             click.option("--ranks", type=int, help="MPI ranks; one by default, or one a GPU."),
             click.option(
@@ -150,13 +160,13 @@ def _resources(ranks: int | None, threads: int = 1, accelerator: str = "auto") -
     return _checked(Resources, ranks=ranks, threads=threads, accelerator=accelerator)
 
 
-def _variables(pairs: tuple[str, ...]) -> dict[str, str]:
-    values: dict[str, str] = {}
+def _variables(pairs: tuple[str, ...]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
     for pair in pairs:
         key, equal, value = pair.partition("=")
         if not equal:
             raise UsageError(f"--var {pair} has no value.", remedy="Write --var NAME=VALUE")
-        values[key] = value
+        values.setdefault(key, []).append(value)
     return values
 
 
@@ -350,7 +360,13 @@ def _finding_text(finding: Finding) -> str:
 
 @commands.command()
 @click.argument("script", type=click.Path(path_type=Path))
-@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A LAMMPS variable (-var).")
+@click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A LAMMPS variable (-var); once for each value of a list.",
+)
 @click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along.")
 @click.option("--ranks", default=1, show_default=True, help="MPI ranks.")
 @click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
@@ -451,7 +467,13 @@ def _state_text(state: RunStatus) -> str:
     return "\n".join(lines)
 
 
+def _warn(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    """What the library warns of, without the place in the library that does."""
+    click.echo(f"Warning: {message}", err=True)
+
+
 def main() -> None:
+    warnings.showwarning = _warn
     commands(prog_name="lammps-jobs")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,33 +70,40 @@ class Cluster:
         resources: Resources = Resources(),
         checkpoints: Checkpoints = Checkpoints(),
         cut_plan: CutPlan = CutPlan(),
+        start: str | Path | None = None,
     ) -> Run:
         """Start a run of `script` in the background and return at once.
 
-        Files that the script names and that lie beside it are taken along; `inputs` adds more files or folders.
+        Files that the script names are taken along; `inputs` adds more files or folders. It starts in the folder
+        `start`, by default in its own or, where more of its files are found from here, in the present one as `lmp -in`.
+        Warns (UserWarning) of what may be wrong with the script.
         `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script. Submitting
         the same specification under the same name again returns the run there is. `cut_plan` is for rehearsals and
         tests: it asks for checkpoints at steps, where a user's run takes them by the clock.
 
-        Raises InputMissing, UsageError (bad name, undefined variable, output outside the run's folder), NameTaken
-        (the name has another specification), StoreError.
+        Raises InputMissing, UsageError (bad name, undefined variable), NameTaken (the name has another
+        specification), StoreError.
         """
         script = Path(script)
         words = values_of(variables or {})
-        files = gather(script, inputs, words)
+        found = gather(script, inputs, words, start=start)
         record = RunRecord(self._root, _checked_name(name or _name_from(script)))
 
         def spec_with(blob_of: Callable[[Path], Blob]) -> RunSpec:
             return RunSpec(
                 name=record.name,
-                script=script.name,
-                inputs={path: blob_of(file) for path, file in files.items()},
+                script=found.script,
+                inputs={path: blob_of(file) for path, file in found.files.items()},
+                folders=found.folders,
+                executables=found.executables,
                 variables=words,
                 resources=resources,
                 checkpoints=checkpoints,
                 cut_plan=cut_plan,
             )
 
+        for text in found.warnings:
+            warnings.warn(text, stacklevel=2)
         if record.is_submitted():
             self._require_same(record, spec_with(_blob_of))
         else:
@@ -109,9 +117,12 @@ class Cluster:
     def _require_same(self, record: RunRecord, spec: RunSpec) -> None:
         """Raises NameTaken when the run that has the name is another one."""
         existing = record.submission().spec
-        if existing == spec:
+        compared = RunSpec.model_fields.keys() - {"folders"}  # empty ones, which come and go beside a script
+        differ = [
+            key for key in RunSpec.model_fields if key in compared and getattr(existing, key) != getattr(spec, key)
+        ]
+        if not differ:
             return
-        differ = [key for key in RunSpec.model_fields if getattr(existing, key) != getattr(spec, key)]
         raise NameTaken(
             f"A run named {spec.name!r} exists with another specification ({', '.join(differ)} differ).",
             where=self.store,

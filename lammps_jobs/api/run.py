@@ -21,6 +21,7 @@ from lammps_jobs.record.documents import (
     OutputFile,
     Progress,
     RunSpec,
+    is_hidden,
 )
 from lammps_jobs.record.run_record import RunRecord
 
@@ -244,14 +245,17 @@ class Run:
     def download(self, path: str | Path) -> list[Path]:
         """Write every output file under the folder `path`, joined over attempts; returns the files.
 
+        What the script wrote outside its folder comes below `outside`.
+
         Raises Damaged when a stored piece is missing or changed, StoreError when one cannot be read or written.
         """
         folder, written = Path(path), []
         for name, output in sorted(self.record.outputs().items()):
-            if name in (FULL_LOG, FINAL_STATE):
+            if is_hidden(name):
                 continue
-            self.record.write_file(output.segments, folder / name)
-            written.append(folder / name)
+            target = folder / place_of(name)
+            self.record.write_file(output.segments, target)
+            written.append(target)
         return written
 
     def final_state(self) -> bytes:
@@ -274,3 +278,11 @@ class Run:
     def _require_going(self, verb: str) -> None:
         if self.status.is_ended:
             raise WrongState(f"{self.name} is not running, so there is nothing to {verb}.")
+
+
+def place_of(name: str) -> Path:
+    """Where an output belongs in a folder of outputs: one by an absolute path or from above must not lead out of it."""
+    parts = Path(name).parts
+    if parts[0] not in ("/", ".."):
+        return Path(name)
+    return Path("outside", *("up" if part == ".." else part for part in parts if part != "/"))

@@ -20,6 +20,7 @@ from lammps_jobs.backends.base import Address, JobStatus, Site
 from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState
 from lammps_jobs.record.documents import Attempt
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.script.inputs import run_folder
 
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
@@ -98,7 +99,8 @@ class LocalBackend:
     def shell(self, record: RunRecord) -> list[str]:
         """A shell in the working folder of the attempt that runs."""
         attempt = _newest(record)
-        folder = Path(attempt.scratch) / f"attempt-{attempt.number}" / "work" if attempt else Path()
+        scratch = Path(attempt.scratch) / f"attempt-{attempt.number}" if attempt else Path()
+        folder = run_folder(scratch / "work", record.submission().spec.inputs)
         if not attempt or not _is_here(attempt) or not folder.is_dir():
             raise WrongState(f"{record.name} does not run on this machine.", remedy=f"lammps-jobs status {record.name}")
         return ["sh", "-c", f'cd {shlex.quote(str(folder))} && exec "${{SHELL:-sh}}"']

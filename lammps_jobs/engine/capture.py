@@ -38,8 +38,9 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
     communicator.wait()
     session.drop_log(False)
     if root:
-        state = _state(session, root, rest, poured)
+        root.sources.forget(session.journal.sources())
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
+        state = _state(session, root, rest, poured)
         is_boundary = rest is None
         root.line.send(
             Cut(
@@ -65,12 +66,14 @@ def _state(session: Session, root: Root, rest: RunCommand | None, poured: dict[s
         poured=poured,
         position=PositionState.model_validate(position),
         where=session.where,
+        folder=session.surroundings(root),
         stage=session.stage,
         step=session.step,
         run=RunState.model_validate(vars(rest)) if rest else None,
         box=BoxState(faces=session.boundary.faces, margins=session.margins),
         grid=tuple((session.lmp.extract_global("procgrid") or [])[:3]),
         echoes=root.log.echoes,
+        warned=session.warned,
         is_sorted=session.is_sorted,
     )
 
@@ -88,12 +91,15 @@ def finish(session: Session, *, stopped: bool) -> None:
     if session.job.is_rehearsed:
         _write_final_state(session)
     session.flush()
+    if not stopped:
+        session.bring_outside()
     session.final_step = session.step
     session.lmp.close()
     if root and not stopped:
         root.log.pump()
         folder = session.job.scratch / "end"
         folder.mkdir()
+        root.sources.forget(())
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
         root.line.send(Finished(step=session.step, outputs=outputs))
 

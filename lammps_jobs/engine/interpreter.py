@@ -7,17 +7,28 @@ knows (that a checkpoint was asked for) is broadcast before anybody acts on it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.capture import take_checkpoint
 from lammps_jobs.engine.restore import restore
 from lammps_jobs.engine.restored_state import check_all_state_claimed
 from lammps_jobs.engine.run_segments import RunSegments
-from lammps_jobs.engine.session import Session
+from lammps_jobs.engine.session import NO_COMMAND, Session
 from lammps_jobs.protocol.messages import StageBegan
 from lammps_jobs.record.documents import ScriptLine
-from lammps_jobs.script import commands, fidelity, fixes
+from lammps_jobs.script import commands, fidelity, fixes, looks
 from lammps_jobs.script.commands import COMMANDS, Effect
-from lammps_jobs.script.language import RunCommand, ScriptFault, branches_of, substitute, without_comment, words
+from lammps_jobs.script.language import (
+    RunCommand,
+    ScriptFault,
+    branches_of,
+    in_ascii,
+    quoted,
+    substitute,
+    without_comment,
+    words,
+)
 
 BRANCH_VARIABLE = "ljx_branch"
 SHOWN = 80
@@ -94,15 +105,27 @@ class Interpreter:
     def _expand(self, piece: str) -> str:
         return str(self.session.lmp.expand(piece) or "")
 
+    def _plain_text(self, text: str) -> str:
+        """The text in ASCII; LAMMPS itself says once that it takes it so."""
+        if text.isascii():
+            return text
+        if not self.session.warned:
+            self.session.warned = True
+            self.session.lmp.command(NO_COMMAND)
+        return in_ascii(text)
+
     def _command(self, text: str) -> None:
-        bare = without_comment(text)
-        line = substitute(bare, self._expand, self._echo) if bare.strip() else ""
+        bare = self._plain_text(without_comment(text))
+        if not bare.strip():
+            return
+        self.session.look(looks.before_substitution(bare))
+        line = substitute(bare, self._expand, self._echo)
         args = words(line)
         if not args:
             return
         row, traits = COMMANDS.get(args[0]), commands.traits_of(args[0])
-        if (row and row.reads) or commands.Trait.READS_ANY in traits or "append" in args:
-            self.session.fetch(args[1:])
+        self.session.look(looks.of_command(args, self.session.journal))
+        self.session.watch(args)
         if commands.Trait.REOPENS in traits:
             self.session.flush()
             self.session.wait_for_upload()
@@ -133,14 +156,16 @@ class Interpreter:
     def _plain(self, args: list[str], line: str) -> None:
         session = self.session
         session.lmp.command(line)
-        session.journal.record(args, self._pinned(args, line))
+        session.record(args, self._pinned(args, line))
         traits = commands.traits_of(args[0])
         if commands.Trait.SETS_FACES in traits:
             session.boundary.take(args)
         if commands.Trait.SETS_BOX in traits:
             session.margins = box_margins.margins(
-                session.lmp, args, session.boundary, session.folder, session.margins
+                session.lmp, args, session.boundary, Path.cwd(), session.margins
             )  # fmt: skip
+        if args[0] == "shell":
+            session.follow_shell(args[1:])
         if args[0] == "clear":
             session.halt_stride, session.has_set_up, session.boundary = 0, False, box_margins.Boundary()
 
@@ -160,7 +185,9 @@ class Interpreter:
         match args[0]:
             case "include":
                 _require(args, 2)
-                position.open(substitute(args[1], self._expand))
+                file = substitute(args[1], self._expand)
+                self.session.look(looks.Named((file,)))
+                position.open(file)
             case "jump":
                 _require(args, 2)
                 position.jump(*args[1:3])
@@ -260,11 +287,3 @@ class Interpreter:
 def _require(args: list[str], count: int) -> None:
     if len(args) < count:
         raise ScriptFault(f"Illegal {args[0]} command: missing argument(s)")
-
-
-def quoted(word: str, *, always: bool = False) -> str:
-    """The word as LAMMPS's parser gives it back: in quotes where it needs them, or `always`."""
-    if not always and word and not any(c.isspace() or c in "\"'#$&" for c in word):
-        return word
-    mark = next(mark for mark in ('"', "'", '"""') if mark not in word)
-    return f"{mark}{word}{mark}"

@@ -7,11 +7,14 @@ first row. Commands are echoed by us, because LAMMPS sees them one by one and al
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+from lammps_jobs.script.language import ScriptFault
 
 _LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps")
 
@@ -22,34 +25,38 @@ class LogStitcher:
     `target` is the log file that the script asks for, `full` one that no `log` command ends.
     """
 
-    def __init__(
-        self, raw: Path, full: Path, folder: Path, target: str | None, flush: Callable[[], None], *, dropping: bool
-    ) -> None:
-        self.raw, self.folder, self._flush = raw, folder, flush
+    def __init__(self, raw: Path, full: Path, target: str | None, flush: Callable[[], None], *, dropping: bool) -> None:
+        self.raw, self._flush = raw, flush
+        self.target: Path | None = None
         self.echoes = True
         self._full = full.open("w", errors="surrogateescape")
         self._lock = threading.Lock()
         self._read_to = 0
         self._line = ""
-        self._target: IO[str] | None = None
+        self._file: IO[str] | None = None
         self._in_run, self._dropping = False, dropping
         self._skip = ""
+        self._ends_document = False
         self._held: list[str] = []
         self._rows: list[str] | None = None
         self._loop_s, self._loop_steps = 0.0, 0
         self._open(target, "w")
 
     def switch(self, target: str | None, *, append: bool = False) -> None:
-        """The `log` command: go on in another file, or (None) in none."""
+        """The `log` command: go on in another file, whose path leads from the current folder, or (None) in none."""
         self._flush()
         self.pump()
         with self._lock:
-            if self._target:
-                self._target.close()
+            if self._file:
+                self._file.close()
             self._open(target, "a" if append else "w")
 
     def _open(self, target: str | None, mode: str) -> None:
-        self._target = (self.folder / target).open(mode, errors="surrogateescape") if target else None
+        self.target = Path(target).absolute() if target else None
+        try:
+            self._file = self.target.open(mode, errors="surrogateescape") if self.target else None
+        except OSError as error:
+            raise ScriptFault(f"Cannot open logfile {target}: {error.strerror}") from None
 
     def echo(self, line: str) -> None:
         if self.echoes:
@@ -63,9 +70,17 @@ class LogStitcher:
         with self._lock:
             for line in self._new_lines():
                 self._take(line)
-            for file in (self._target, self._full):
+            for file in (self._file, self._full):
                 if file:
                     file.flush()
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Meanwhile nothing is written, and all that was is in the files."""
+        self._flush()
+        self.pump()
+        with self._lock:
+            yield
 
     def drop(self, on: bool) -> None:
         """While on, nothing that LAMMPS says is copied: commands of our own are at work."""
@@ -82,6 +97,7 @@ class LogStitcher:
         self.pump()
         with self._lock:
             self._in_run, self._skip, self._held = True, style if skip_first_row else "", []
+            self._ends_document = style == "yaml"
             self._rows = [] if hold else None
 
     def end_run(self, *, cut: bool, drop_last_row: bool = False) -> None:
@@ -135,7 +151,8 @@ class LogStitcher:
     def _take(self, line: str) -> None:
         if self._dropping:
             return
-        if self._in_run and (self._held or line.startswith("Loop time of")):
+        ends = line.startswith("Loop time of") or (self._ends_document and line == "...\n")
+        if self._in_run and (self._held or ends):
             self._held.append(line)
         elif self._in_run and self._skip:
             self._skip_repeated(line)
@@ -156,7 +173,7 @@ class LogStitcher:
             self._skip = ""
 
     def _write(self, text: str) -> None:
-        for file in (self._target, self._full):
+        for file in (self._file, self._full):
             if file:
                 file.write(text)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.restored_state import check_all_state_claimed
 from lammps_jobs.engine.root import Root
-from lammps_jobs.engine.session import Session
+from lammps_jobs.engine.session import NO_COMMAND, Session
 from lammps_jobs.engine.set_up import forget_new_bytes, set_up_again
 from lammps_jobs.protocol.engine_state import EngineState
 from lammps_jobs.protocol.messages import Restore, Resumed
-from lammps_jobs.script import commands, styles
+from lammps_jobs.script import looks, styles
 from lammps_jobs.script.journal import Entry, Journal
-from lammps_jobs.script.language import RunCommand
+from lammps_jobs.script.language import RunCommand, quoted
 from lammps_jobs.script.position import Position
 
 
@@ -25,10 +26,11 @@ def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
     state = EngineState.parse(checkpoint.state.read_bytes(), str(checkpoint.state))
     journal = Journal.from_json(state.journal.model_dump(mode="json"))
     journal.has_poured(state.poured)
-    session.recorded = frozenset(checkpoint.outputs)
     session.stage = state.stage
     session.move_to(state.where)
     session.drop_log(True)
+    session.come_back(state.folder)
+    session.journal.folder = journal.folder = state.folder.current
     for entry in journal.before_box():
         _issue_again(session, entry)
     since = session.root.log.raw_size if session.root else 0
@@ -40,7 +42,10 @@ def restore(session: Session, checkpoint: Restore) -> RunCommand | None:
         if not _is_restored(entry, restored):
             _issue_again(session, entry)
     session.journal = journal
-    session.position = Position.from_json(session.folder, state.position.model_dump(mode="json"))
+    session.position = Position.from_json(session.read_script, state.position.model_dump(mode="json"))
+    if state.warned:
+        session.warned = True
+        session.lmp.command(NO_COMMAND)
     session.unclaimed_since, session.is_sorted = since, state.is_sorted
     rest = RunCommand(**state.run.model_dump()) if state.run else None
     session.is_at_boundary = rest is None
@@ -89,18 +94,24 @@ def _set_up(session: Session, rest: RunCommand | None, later: list[Entry]) -> No
 
 
 def _issue_again(session: Session, entry: Entry) -> None:
-    if entry.command == "log":
-        if session.root:
-            session.root.log.switch(None if entry.words[1] == "none" else entry.words[1], append=True)
+    if entry.command in ("echo", "log"):  # they are the log's
         return
     if entry.command.endswith("_modify") and entry.command.split("_")[0] in ("fix", "compute", "dump"):
         kind, name = entry.command.split("_")[0], entry.words[1]
         if not session.lmp.has_id(kind, name):
             return
-    if entry.command == "echo":
-        return
-    if commands.Trait.KEEPS_WRITING not in commands.traits_of(entry.command):
-        session.fetch(entry.words[1:])
-    session.lmp.command(entry.text)
+    session.look(looks.before_substitution(entry.text), entry.folder)
+    session.look(looks.of_command(entry.words, session.journal, again=entry.used), entry.folder)
+    with session.with_sources(entry.sources), session.standing_in(entry.folder):
+        session.lmp.command(_as_seen_from(session, entry))
     for _ in range(entry.nexts):
         session.lmp.command(f"next {entry.key}")
+
+
+def _as_seen_from(session: Session, entry: Entry) -> str:
+    """The command. A dump's file is opened only later, from the current folder, whatever it was at first."""
+    current = session.journal.folder
+    if entry.command != "dump" or "*" in entry.words[5] or entry.folder == current or os.path.isabs(entry.words[5]):
+        return entry.text
+    words = [*entry.words[:5], os.path.relpath(entry.path(entry.words[5]), current), *entry.words[6:]]
+    return " ".join(map(quoted, words))

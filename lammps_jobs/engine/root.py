@@ -12,8 +12,9 @@ from typing import IO, Any
 from lammps_jobs.engine.checkpoint_handler import CheckpointHandler
 from lammps_jobs.engine.cut_points import Armed, RunView
 from lammps_jobs.engine.log_stitcher import LogStitcher
-from lammps_jobs.engine.output_tracker import OutputTracker
+from lammps_jobs.engine.output_tracker import Grown, OutputTracker
 from lammps_jobs.engine.run_monitor import RunMonitor
+from lammps_jobs.engine.sources import Sources
 from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.messages import EngineJob, Started
 from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, ScriptLine
@@ -32,6 +33,9 @@ class Root:
     monitor: RunMonitor
     lmp: Any
     where_file: IO[bytes]
+    owed: Path
+    """A file for what the record has of one that is open."""
+    sources: Sources
 
     def note(self, where: ScriptLine) -> None:
         """Keep the present line in a file, for whoever looks after a crash."""
@@ -55,23 +59,51 @@ class Root:
         self.monitor.end_run()
         self.log.end_run(cut=cut, drop_last_row=drop_last_row)
 
-    def fetch(self, names: list[str]) -> None:
-        """Have recorded outputs brought to the working folder, unless they lie there already."""
-        for name in names:
-            if not (self.outputs.folder / name).exists():
-                self.line.fetch(name)
-                self.outputs.know(name)
+    def bring(self, names: list[str]) -> list[Grown]:
+        """Have recorded outputs brought to the folder, as wholes; returns which files that are open have grown."""
+        grown = []
+        with self.log.resting():
+            for name in names:
+                if name in self.outputs.absent:
+                    self.line.fetch(name, self.outputs.folder / name)
+                    self.outputs.know(name)
+                elif (found := self._give_back(name)) is not None:
+                    grown.append(found)
+        return grown
+
+    def _give_back(self, name: str) -> Grown | None:
+        self.line.fetch(name, self.owed)
+        try:
+            return self.outputs.give_back(name, self.owed)
+        finally:
+            self.owed.unlink()
 
 
 def open_root(
     job: EngineJob, lmp: Any, folder: Path, line: SupervisorLine, on_failure: Callable[[Exception], object]
 ) -> Root:
     """Follow LAMMPS's log and outputs from now on, and say that it is open."""
-    log = LogStitcher(job.raw_log, job.full_log, folder, job.log, lmp.flush_buffers, dropping=bool(job.restore))
-    recorded = job.restore.outputs if job.restore else ()
-    outputs = OutputTracker(folder, job.inputs, {FULL_LOG: job.full_log, FINAL_STATE: job.final_state}, recorded)
+    resumed = job.restore
+    log = LogStitcher(
+        job.raw_log, job.full_log, None if resumed else job.log, lmp.flush_buffers, dropping=resumed is not None
+    )
+    outputs = OutputTracker(
+        folder, job.inputs, {FULL_LOG: job.full_log, FINAL_STATE: job.final_state},
+        before=resumed.outputs if resumed else (), executables=resumed.executables if resumed else (),
+        headed=resumed.headed if resumed else (), top=job.top,
+    )  # fmt: skip
     monitor = RunMonitor(lmp, line.handler, line.send, log.pump, on_failure)
     where_file = job.where.open("wb", buffering=0)
     line.send(Started(lammps_version=lmp.version(), ranks=job.ranks))
     monitor.start()
-    return Root(line, line.handler, log, outputs, monitor, lmp, where_file)
+    return Root(
+        line,
+        line.handler,
+        log,
+        outputs,
+        monitor,
+        lmp,
+        where_file,
+        job.scratch / "owed",
+        Sources(job.scratch / "sources", outputs, line.fetch),
+    )

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.communicator import Communicator
+from lammps_jobs.engine.open_files import follow
 from lammps_jobs.engine.root import Root, open_root
 from lammps_jobs.engine.supervisor_line import SupervisorLine
+from lammps_jobs.protocol.engine_state import FolderState
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import ScriptLine
 from lammps_jobs.script.journal import Journal
-from lammps_jobs.script.position import Position
+from lammps_jobs.script.looks import NOTHING, Looks, Named, chosen, read_files, written_outside
+from lammps_jobs.script.position import Lines, Position, read_script
 
 T = TypeVar("T")
+
+
+NO_COMMAND = "\ufeff"
+"""A line outside ASCII that is empty in ASCII: it has LAMMPS warn of such lines."""
 
 
 class Stopped(Exception):
@@ -34,13 +42,16 @@ class Session:
     communicator: Communicator
     root: Root | None
     folder: Path
+    """In which the run started."""
     position: Position
     journal: Journal = field(default_factory=Journal)
     where: ScriptLine = field(default_factory=ScriptLine)
     boundary: box_margins.Boundary = field(default_factory=box_margins.Boundary)
     margins: box_margins.Margins = box_margins.NONE
-    recorded: frozenset[str] = frozenset()
-    """Names of the outputs that the record held when this engine started."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What the script has set by `shell putenv`."""
+    warned: bool = False
+    """Whether LAMMPS has warned of characters outside ASCII, which it does once."""
     stage: int = 0
     cuts: int = 0
     """Cuts that this engine has taken."""
@@ -81,6 +92,50 @@ class Session:
         if self.root:
             self.root.log.drop(on)
 
+    def read_script(self, file: str) -> Lines:
+        """The lines of a script, as rank 0 reads them: another one may not see the file yet."""
+        return self.from_root(lambda _: read_script(file))
+
+    def follow_shell(self, args: list[str]) -> None:
+        """LAMMPS has issued a `shell` command, which on every rank may have changed folder and environment."""
+        if args[:1] == ["cd"]:
+            self.journal.folder = os.path.relpath(Path.cwd(), self.folder)
+        if args[:1] == ["putenv"]:
+            names = [word.split("=", 1)[0] for word in args[1:]]
+            self.environment |= {name: value for name in names if (value := _environment(name)) is not None}
+
+    def surroundings(self, root: Root) -> FolderState:
+        """What the script has made of its surroundings by now."""
+        around, log = root.outputs.surroundings(), root.log.target
+        return FolderState(
+            current=self.journal.folder, environment=self.environment,
+            log=os.path.relpath(log, self.folder) if log else None, **vars(around),
+        )  # fmt: skip
+
+    def come_back(self, state: FolderState) -> None:
+        """Bring folder, environment and log back: the files are the supervisor's, or come when they are looked at."""
+        os.environ.update(state.environment)
+        self.environment = dict(state.environment)
+        for pattern in state.watched:
+            if self.root:
+                self.root.outputs.watch(pattern)
+        self.bring_outside()
+        os.chdir(self.folder / state.current)
+        if self.root and state.log:
+            self.root.log.switch(str(self.folder / state.log), append=True)
+
+    @contextlib.contextmanager
+    def standing_in(self, folder: str) -> Iterator[None]:
+        """Meanwhile that one, relative to the run's folder, is the current folder."""
+        if folder == self.journal.folder:
+            yield
+            return
+        os.chdir(self.folder / folder)
+        try:
+            yield
+        finally:
+            os.chdir(self.folder / self.journal.folder)
+
     def flush(self) -> None:
         """Bring everything that LAMMPS has written to its files. (A library closes an xtc dump without it.)"""
         self.lmp.flush_buffers()
@@ -91,11 +146,48 @@ class Session:
         if self.cuts:
             self.from_root(lambda root: root.line.wait_uploaded(self.cuts))
 
-    def fetch(self, names: list[str]) -> None:
-        """Bring those of the files that an earlier attempt wrote: they are about to be read."""
-        wanted = [name for name in map(os.path.normpath, names) if name in self.recorded]
-        if wanted:
-            self.from_root(lambda root: root.fetch(wanted))
+    def record(self, args: list[str], text: str) -> None:
+        """Take note of a command that LAMMPS has just accepted, and of what it may have read."""
+        names = read_files(args, self.journal.folder)
+        if self.root and names:
+            self.journal.reading = self.root.sources.of(names)
+        self.journal.record(args, text)
+        self.journal.reading = {}
+
+    @contextlib.contextmanager
+    def with_sources(self, sources: dict[str, str]) -> Iterator[None]:
+        """Meanwhile the files that a command has read hold what they held then."""
+        if not sources:
+            yield
+            return
+        with self.root.sources.laid_out(sources) if self.root else contextlib.nullcontext():
+            self.communicator.wait()
+            yield
+            self.communicator.wait()
+
+    def watch(self, args: list[str]) -> None:
+        """A command may be about to write to files outside the run's folder: they are recorded, too."""
+        if self.root:
+            for pattern in written_outside(args, os.getcwd(), str(self.job.top.resolve())):
+                self.root.outputs.watch(pattern)
+
+    def bring_outside(self) -> None:
+        """Make the files outside the run's folder what the record has of them."""
+        self.look(Named(patterns=("/*",)))
+
+    def look(self, looks: Looks, folder: str | None = None) -> None:
+        """A command is about to look at files, from `folder` or the current one: bring those that are missing."""
+        if self.job.restore is None or looks == NOTHING:
+            return
+        at = self.journal.folder if folder is None else folder
+        wanted = self.from_root(lambda root: chosen(looks, root.outputs.absent, root.outputs.owed, at))
+        if not wanted:
+            return
+        self.flush()
+        self.communicator.wait()
+        for grown in self.from_root(lambda root: root.bring(wanted)):
+            follow(grown)
+        self.communicator.wait()
 
 
 def open_session(
@@ -105,7 +197,17 @@ def open_session(
     folder = Path.cwd()
     lmp = _open_lammps(job)
     root = open_root(job, lmp, folder, line, on_failure) if line else None
-    return Session(job, lmp, communicator, root, folder, Position(folder))
+    session = Session(job, lmp, communicator, root, folder, Position())
+    session.position.read = session.read_script
+    return session
+
+
+def _environment(name: str) -> str | None:
+    """A variable of the environment that LAMMPS may have changed, which Python does not see."""
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_char_p
+    value: bytes | None = getenv(name.encode())
+    return None if value is None else os.fsdecode(value)
 
 
 def _open_lammps(job: EngineJob) -> Any:

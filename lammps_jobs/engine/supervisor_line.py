@@ -68,8 +68,9 @@ class SupervisorLine:
         with self._changed:
             self._changed.wait_for(lambda: self._uploaded >= number)
 
-    def fetch(self, name: str) -> None:
-        """Have the supervisor bring a recorded output to the working folder."""
-        self.send(Fetch(name=name))
+    def fetch(self, name: str, target: Path) -> None:
+        """Have the supervisor write a recorded output, as the last cut has it, to `target`."""
+        self._fetched.discard(name)
+        self.send(Fetch(name=name, target=target))
         with self._changed:
             self._changed.wait_for(lambda: name in self._fetched)

@@ -13,7 +13,7 @@ from pydantic import ValidationError, field_validator
 from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.record.documents import Frozen, ScriptLine, json_of
 
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 """Raise it with every change of the models in this file, of `Journal` or of `Position` (a test watches that)."""
 
 
@@ -26,6 +26,8 @@ class JournalEntry(Frozen):
     words: tuple[str, ...]
     nexts: int
     used: bool
+    folder: str
+    sources: dict[str, str]
 
 
 class JournalState(Frozen):
@@ -38,7 +40,7 @@ class JournalState(Frozen):
 
 
 class FrameState(Frozen):
-    """`script.position.Frame`: a file (whose lines are read again), or the chosen branch of an `if`."""
+    """`script.position.Frame`: a file as it was when it was opened, or the chosen branch of an `if`."""
 
     file: str
     lines: tuple[tuple[int, str], ...]
@@ -73,6 +75,32 @@ class BoxState(Frozen):
     margins: tuple[float | None, float | None, float | None]
 
 
+class FolderState(Frozen):
+    """What the script has made of its surroundings, but for what its files hold: that is in the record's outputs.
+
+    All paths are relative to the folder in which the run started.
+    """
+
+    current: str
+    """The current folder (`shell cd`)."""
+    inputs: tuple[str, ...]
+    """The inputs that lie there as they were given; the others were changed, moved or removed."""
+    folders: tuple[str, ...]
+    """Every folder, also empty ones."""
+    links: dict[str, str]
+    """What every symbolic link points at, as it says itself."""
+    executables: tuple[str, ...]
+    """Files that may be executed."""
+    headed: tuple[str, ...]
+    """YAML files in which the keywords stand that `fix ave/*` writes once."""
+    watched: tuple[str, ...]
+    """Patterns of the files outside, by absolute paths, that the script may write."""
+    environment: dict[str, str]
+    """What `shell putenv` has set."""
+    log: str | None
+    """The log file at present; None after `log none`."""
+
+
 class EngineState(Frozen):
     """The engine at a cut."""
 
@@ -82,6 +110,7 @@ class EngineState(Frozen):
     """By the ID of a `fix pour`: how many particles it has put in."""
     position: PositionState
     where: ScriptLine
+    folder: FolderState
     stage: int
     step: int
     run: RunState | None
@@ -90,6 +119,8 @@ class EngineState(Frozen):
     grid: tuple[int, ...]
     """How the box was divided among the ranks (x, y, z); empty when LAMMPS does not say."""
     echoes: bool
+    warned: bool
+    """Whether LAMMPS has warned of characters outside ASCII."""
     is_sorted: bool
     """Whether LAMMPS sorted the atoms now and then."""
 

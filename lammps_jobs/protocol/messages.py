@@ -30,6 +30,10 @@ class Restore(Frozen):
     """The `EngineState`, which the supervisor has parsed once already."""
     outputs: tuple[str, ...]
     """Names of the output files that the record holds."""
+    executables: tuple[str, ...]
+    """Those of them that may be executed."""
+    headed: tuple[str, ...]
+    """Those of them in which the keywords stand that `fix ave/*` writes once."""
 
 
 class EngineJob(Frozen):
@@ -38,6 +42,7 @@ class EngineJob(Frozen):
     script: str
     variables: dict[str, tuple[str, ...]]
     inputs: tuple[str, ...]
+    """The files that lie in the folder as they were given."""
     ranks: int
     lammps_args: tuple[str, ...]
     """Command-line switches for LAMMPS, such as those for GPUs."""
@@ -55,6 +60,11 @@ class EngineJob(Frozen):
     """The cuts of a rehearsal that lie ahead."""
     is_rehearsed: bool
     restore: Restore | None = None
+
+    @property
+    def top(self) -> Path:
+        """The run's folder, or a folder above it, up to which the script may write."""
+        return self.scratch / "work"
 
     @property
     def raw_log(self) -> Path:
@@ -96,7 +106,15 @@ class Removed(Frozen):
     name: str
 
 
-OutputChange = Annotated[Gained | Removed, Field(discriminator="kind")]
+class Alias(Frozen):
+    """The output `name` is a link to the file `of`, and holds what that holds."""
+
+    kind: Literal["alias"] = "alias"
+    name: str
+    of: str
+
+
+OutputChange = Annotated[Gained | Removed | Alias, Field(discriminator="kind")]
 
 
 # -- from the engine -----------------------------------------------------------------------------------
@@ -164,10 +182,11 @@ class Cut(Frozen):
 
 
 class Fetch(Frozen):
-    """LAMMPS is about to read the recorded output `name`; the engine waits for `Fetched`."""
+    """LAMMPS may look at the recorded output `name`. Write it to `target`; the engine waits for `Fetched`."""
 
     kind: Literal["fetch"] = "fetch"
     name: str
+    target: Path
 
 
 class Warned(Frozen):
@@ -232,7 +251,7 @@ class Uploaded(Frozen):
 
 
 class Fetched(Frozen):
-    """The output `name` lies in the working folder."""
+    """The output `name` lies where it was asked for."""
 
     kind: Literal["fetched"] = "fetched"
     name: str

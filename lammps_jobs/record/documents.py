@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.formats.units import rate_text
 
-FORMAT = 2
+FORMAT = 3
 """Version of every document in this file. A reader refuses a document with another one."""
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -25,6 +25,18 @@ FULL_LOG = ".full.log"
 
 FINAL_STATE = ".final.state"
 """The recorded output of a rehearsed run that holds its last positions and velocities in full precision."""
+
+
+SOURCE = ".source-"
+"""How recorded outputs begin that hold what a command has read, for issuing it again."""
+
+GIVEN = "given:"
+"""Before the name of an input: its content as it was given."""
+
+
+def is_hidden(output: str) -> bool:
+    """Whether a recorded output is ours and not the script's."""
+    return output in (FULL_LOG, FINAL_STATE) or output.startswith(SOURCE)
 
 
 def now() -> datetime:
@@ -104,6 +116,11 @@ class RunSpec(Document):
     name: str
     script: str
     inputs: dict[str, Blob]
+    """By their paths from the folder in which the run starts."""
+    folders: tuple[str, ...] = ()
+    """Folders that hold no input and must be there."""
+    executables: tuple[str, ...] = ()
+    """Inputs that the script may execute."""
     variables: dict[str, tuple[str, ...]] = {}
     resources: Resources = Resources()
     checkpoints: Checkpoints = Checkpoints()

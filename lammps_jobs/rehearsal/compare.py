@@ -45,7 +45,7 @@ class Difference:
 
 
 def compare(left: Path, right: Path, ignored: frozenset[str] = frozenset()) -> list[Difference]:
-    """The first difference of each file, link and empty folder of two folders, by name; `ignored` are passed over."""
+    """The first difference of each file and link of two folders, by name; `ignored` are passed over."""
     a, b = entries(left), entries(right)
     found: list[Difference] = []
     for name in sorted((a.keys() | b.keys()) - ignored):
@@ -76,9 +76,9 @@ def _compare_entry(name: str, left: str | None, right: str | None, a: Path, b: P
         return _compare_file(name, a / name, b / name)
     if left == right:
         return None
-    for kind, side in ((left, b), (right, a)):
-        if kind == "an empty folder" and (side / name).is_dir() and not (side / name).is_symlink():
-            return None  # what lies in it on the other side is missing here, and is said of that
+    for kind, other, side in ((left, right, b), (right, left, a)):
+        if kind == "an empty folder" and (other is None or ((side / name).is_dir() and not (side / name).is_symlink())):
+            return None  # a download holds files; what lies in it on the other side is said of that
     return Difference(name, "the file itself", left or "missing", right or "missing")
 
 

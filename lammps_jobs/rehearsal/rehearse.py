@@ -139,7 +139,11 @@ def _findings(place: Workspace, runs: list[Run], lost: list[LostSide]) -> Findin
         stages=_stages(runs[0]),
         unusable={decision.stage: decision.why for run in runs for decision in run.record.decisions()
                   if decision.kind == "no checkpoints"},
-        harm=tuple(compare(place.folder / "bare", place.folder / "checkpointed", frozenset({STATE}))),
+        harm=tuple(
+            compare(
+                place.folder / "bare", place.folder / "checkpointed", frozenset({STATE, *place.outside(runs[0])})
+            )
+        ),
         lost=tuple(lost),
         seconds=place.seconds,
     )  # fmt: skip

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lammps_jobs.api.cluster import Cluster, Values, values_of
-from lammps_jobs.api.run import Run
+from lammps_jobs.api.run import Run, place_of
 from lammps_jobs.backends.local import LocalBackend
 from lammps_jobs.errors import InternalError, LammpsJobsError, NotInstalled, ScriptError, UsageError
 from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.rehearsal import machines
-from lammps_jobs.script.inputs import depth_of, gather
+from lammps_jobs.script.inputs import gather, run_folder
 
 SIDES = ("bare", "checkpointed", "kept", "lost", "lost again", "kept again")
 STATE = "final.state"
@@ -41,21 +41,24 @@ class Workspace:
 
     def __init__(
         self, folder: Path, script: Path, inputs: Iterable[str | Path], variables: Mapping[str, Values],
-        resources: Resources, steps: int | None, limit_s: float | None,
+        resources: Resources, steps: int | None, limit_s: float | None, start: Path | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.resources, self.limit_s = folder, resources, limit_s
         self.variables = values_of(variables)
-        files = gather(script, inputs, self.variables)
-        self.source = folder / "source" / "/".join("d" * depth_of(files))
+        found = gather(script, inputs, self.variables, start=start)
+        self.source = run_folder(folder / "source", found.files)
         self.source.mkdir(parents=True)
-        for name, file in files.items():
+        for name in found.folders:
+            (self.source / name).mkdir(parents=True, exist_ok=True)
+        for name, file in found.files.items():
             (self.source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, self.source / name)
         if steps is not None:
-            for name in files:
+            for name in found.files:
                 _shorten(self.source / name, steps)
-        self.script = self.source / script.name
-        self.inputs = {name: (self.source / name).read_bytes() for name in files}
+        self.script = self.source / found.script
+        self.inputs = {name: (self.source / name).read_bytes() for name in found.files}
+        self._folders = [self.source / name for name in found.folders if not name.startswith("..")]
         self.backend = LocalBackend(str(folder / "store"))
         self.cluster = Cluster(self.backend.url, self.backend, open_root(self.backend.url))
         self.seconds: dict[str, float] = {}
@@ -67,7 +70,7 @@ class Workspace:
         """
         shutil.copytree(self.folder / "source", self.folder / "tree", symlinks=True)
         work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
-        command = [_beside("lmp"), "-in", self.script.name]
+        command = [_beside("lmp"), "-in", os.path.relpath(self.script, self.source), "-screen", "none"]
         for name, values in self.variables.items():
             command += ["-var", name, *values]
         if (ranks := self.resources.ranks or 1) > 1:
@@ -82,10 +85,11 @@ class Workspace:
         if code:
             raise ScriptError(
                 f"Bare LAMMPS cannot run this script (exit code {code}).", where=_last_error(work, self.folder),
-                remedy="Mend the script first: lmp -in " + self.script.name,
+                remedy="Mend the script first: lmp -in " + os.path.relpath(self.script, self.source),
             )  # fmt: skip
         self._remove_inputs(work)
         work.rename(self.folder / "bare")
+        self._collect_from_above(work)
 
     def side(self, name: str, cut_plan: CutPlan, killer: random.Random | None = None) -> Run:
         """Run the script as a run of ours, resumed as often as it stops, its outputs under `name`.
@@ -96,9 +100,10 @@ class Workspace:
         """
         started, machine = time.monotonic(), 0
         beside = [self.source / file for file in self.inputs if not file.startswith("..")]
+        beside += self._folders
         self.backend.environment = None
         run = self.cluster.submit(
-            self.script, inputs=beside, name=name.replace(" ", "-"), variables=self.variables,
+            self.script, start=self.source, inputs=beside, name=name.replace(" ", "-"), variables=self.variables,
             resources=self.resources, checkpoints=Checkpoints(every_s=NEVER_S, keep=10_000), cut_plan=cut_plan,
         )  # fmt: skip
         try:
@@ -127,14 +132,34 @@ class Workspace:
         (self.folder / name / STATE).write_bytes(run.final_state())
         return run
 
+    def outside(self, run: Run) -> set[str]:
+        """Downloaded files that the script wrote by absolute paths: there every side wrote over the one before."""
+        return {str(place_of(name)) for name in run.record.outputs() if os.path.isabs(name)}
+
     def settle(self) -> None:
         """Wait until no process writes below `folder` any more: a run is finished before its supervisor is."""
         for run in self.cluster.runs():
             run.settle()
 
+    def _collect_from_above(self, work: Path) -> None:
+        """Put what bare LAMMPS wrote above its folder where a download of ours has it."""
+        for path in (self.folder / "tree").rglob("*"):
+            name = Path(os.path.relpath(path, work))
+            if path.is_file() and not self._is_as_given(path, str(name)):
+                target = self.folder / "bare" / place_of(str(name))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+
+    def _is_as_given(self, path: Path, name: str) -> bool:
+        return name in self.inputs and path.read_bytes() == self.inputs[name]
+
     def _remove_inputs(self, work: Path) -> None:
-        for name, content in self.inputs.items():
-            if (work / name).is_file() and (work / name).read_bytes() == content:
+        for link in [path for path in work.rglob("*") if path.is_symlink() and path.is_file()]:
+            content = link.read_bytes()
+            link.unlink()
+            link.write_bytes(content)
+        for name in self.inputs:
+            if (work / name).is_file() and self._is_as_given(work / name, name):
                 (work / name).unlink()
         self._remove_folders_of_inputs(work)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lammps_jobs.errors import NotInstalled
 from lammps_jobs.formats.units import time_label
-from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, AttemptEnd, Event
+from lammps_jobs.record.documents import AttemptEnd, Event, is_hidden
 
 if TYPE_CHECKING:
     import pandas
@@ -73,11 +73,7 @@ def _content(run: Run) -> dict[str, Any]:
         "speed": progress.rate.split("  ")[:2] if progress else [],
         "plots": _plots(run.thermo(), units, timestep),
         "timeline": _timeline(events),
-        "outputs": {
-            name: output.size
-            for name, output in sorted(run.record.outputs().items())
-            if name not in (FULL_LOG, FINAL_STATE)
-        },
+        "outputs": {name: output.size for name, output in sorted(run.record.outputs().items()) if not is_hidden(name)},
     }
 
 

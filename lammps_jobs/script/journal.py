@@ -29,6 +29,14 @@ class Entry:
     nexts: int = 0
     used: bool = False
     """Whether a stage ran with it: a fix that has just been made has no past that could be lost."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Of every file that it may have read, where its content of then is kept."""
+    folder: str = "."
+    """Where its relative paths lead from: the folder that was the current one when it opened its files."""
+
+    def path(self, word: str) -> str:
+        """A file that it names, by its path from the folder in which the run started."""
+        return os.path.normpath(os.path.join(self.folder, word))
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,10 @@ class Journal:
     balanced: bool = False
     """Whether a `balance` command divided the box unevenly among the ranks."""
     sort: Sort = Sort()
+    folder: str = "."
+    """The current folder, relative to the one in which the run started."""
+    reading: dict[str, str] = field(default_factory=dict)
+    """The sources of the command that is recorded next."""
 
     # -- recording -------------------------------------------------------------------------------
 
@@ -86,6 +98,7 @@ class Journal:
         return [Entry("thermo_modify", " ".join(line), " ".join(line), line) for line in lines[-1:]]
 
     def _append(self, entry: Entry) -> None:
+        entry.folder, entry.sources = self.folder, self.reading
         self.entries.append(entry)
 
     def _remove(self, gone: Callable[[Entry], bool]) -> None:
@@ -93,6 +106,7 @@ class Journal:
 
     def _replace(self, entry: Entry) -> None:
         """In place of the entry with the same command and key, or at the end."""
+        entry.folder, entry.sources = self.folder, self.reading
         for at, old in enumerate(self.entries):
             if (old.command, old.key) == (entry.command, entry.key):
                 self.entries[at] = entry
@@ -196,9 +210,15 @@ class Journal:
             if entry.command == "variable" and entry.key in names:
                 entry.nexts += 1
 
+    def sources(self) -> set[str]:
+        """What is kept of files that commands have read."""
+        return {kept for entry in self.entries for kept in entry.sources.values()}
+
     def use(self) -> None:
-        """A stage begins with all that is defined."""
+        """A stage begins with all that is defined. A dump opens its file only now (source of Dump: init)."""
         for entry in self.entries:
+            if entry.command == "dump" and not entry.used:
+                entry.folder = self.folder
             entry.used = True
 
     # -- asking ----------------------------------------------------------------------------------
@@ -227,8 +247,8 @@ class Journal:
 
     def new_averages(self) -> frozenset[str]:
         """Files of averaging fixes that have not run yet: what they write at a first set-up, they write once only."""
-        new = [e.words for e in self.fixes_with(fixes.Trait.AVERAGES) if not e.used and "file" in e.words[:-1]]
-        return frozenset(os.path.normpath(words[words.index("file") + 1]) for words in new)
+        new = [e for e in self.fixes_with(fixes.Trait.AVERAGES) if not e.used and "file" in e.words[:-1]]
+        return frozenset(e.path(e.words[e.words.index("file") + 1]) for e in new)
 
     def thermo_every(self) -> int | None:
         """Stride of the thermo output in timesteps; 0 when there is none, None when a variable rules it."""
@@ -268,12 +288,14 @@ class Journal:
 
     def rewritten(self) -> frozenset[str]:
         """Files of averaging fixes that hold the latest output only (keyword `overwrite`)."""
-        latest = [entry.words for entry in self.of("fix") if "overwrite" in entry.words and "file" in entry.words[:-1]]
-        return frozenset(words[words.index("file") + 1] for words in latest)
+        latest = [e for e in self.of("fix") if "overwrite" in e.words and "file" in e.words[:-1]]
+        return frozenset(e.path(e.words[e.words.index("file") + 1]) for e in latest)
 
     def to_json(self) -> dict[str, Any]:
         """The journal as `protocol.engine_state.JournalState` has it."""
-        return asdict(self)
+        state = asdict(self)
+        del state["folder"], state["reading"]  # the one is kept with the rest of the folder's state
+        return state
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Journal:

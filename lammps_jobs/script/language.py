@@ -6,9 +6,18 @@ input scripts", `if` and `run`, and are checked against LAMMPS itself (tests/scr
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+_SPACES = (0xA0, *range(0x2000, 0x200C), 0x202F, 0x2060, 0x2063, 0xFEFF)
+_ASCII = dict.fromkeys(_SPACES, b" ") | {
+    0x2D6: b"+", 0x2064: b"+", 0x2D7: b"-", 0x2212: b"-", 0x2018: b"'", 0x2019: b"'", 0x201C: b'"', 0x201D: b'"',
+}  # fmt: skip
+_IN_ASCII = {chr(sign).encode(): plain for sign, plain in _ASCII.items()}
+_SIGNS = re.compile(b"|".join(map(re.escape, _IN_ASCII)))
+_FIRST_BYTES = re.compile(rb"[\xc0-\xf7]")
 
 
 class ScriptFault(Exception):
@@ -49,7 +58,7 @@ def commands_of(text: str) -> Iterator[tuple[int, str, list[str]]]:
     """
     for number, line in logical_lines(text):
         try:
-            found = words(without_comment(line))
+            found = words(in_ascii(without_comment(line)))
         except ScriptFault as fault:
             raise ScriptFault(str(fault), number) from None
         if found:
@@ -110,6 +119,23 @@ def substitute(line: str, expand: Callable[[str], str], tell: Callable[[str], No
     return done
 
 
+def quoted(word: str, *, always: bool = False) -> str:
+    """The word as LAMMPS's parser gives it back: in quotes where it needs them, or `always`."""
+    if not always and word and not any(c.isspace() or c in "\"'#$&" for c in word):
+        return word
+    mark = next(mark for mark in ('"', "'", '"""') if mark not in word)
+    return f"{mark}{word}{mark}"
+
+
+def in_ascii(text: str) -> str:
+    """The text with typographic signs in ASCII, as LAMMPS takes it (source of utils::utf8_subst, 22Jul2025).
+
+    Of any other sign it drops the first byte and keeps the rest; `lmp.command` encodes these so that LAMMPS gets them.
+    """
+    found = _SIGNS.sub(lambda sign: _IN_ASCII[sign[0]], text.encode(errors="surrogateescape"))
+    return _FIRST_BYTES.sub(b"", found).decode("latin-1")
+
+
 def pieces(text: str) -> list[str]:
     """The text cut at its `$` expressions, quotes or not: text and expression take turns, text is first and last."""
     found, start, at = [], 0, 0
@@ -140,6 +166,19 @@ def variables_in(text: str) -> list[str]:
         elif expression.startswith("${"):
             found.append(variable_of(expression))
     return found
+
+
+def unquoted_variables(line: str) -> list[str]:
+    """The variables that LAMMPS puts in as `$x` or `${x}` before it issues the line: those outside quotes."""
+    found: list[str] = []
+
+    def note(expression: str) -> str:
+        found.extend(variables_in(expression) if expression.startswith("${") else [])
+        return ""
+
+    with contextlib.suppress(ScriptFault):  # LAMMPS will say what is wrong
+        substitute(in_ascii(without_comment(line)), note)
+    return [name for name in found if name]
 
 
 def plain_style(style: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lammps_jobs.protocol.messages import Cut, Finished, Order
 from lammps_jobs.record.documents import Decision, Event, Lineage, Outcome, Progress
@@ -41,9 +42,10 @@ class CommitResult:
 
 @dataclass(frozen=True)
 class FetchOutput:
-    """Bring the recorded output `name` into the working folder."""
+    """Write the recorded output `name` to the file `target`."""
 
     name: str
+    target: Path
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from typing import assert_never
 
 from lammps_jobs.errors import Damaged, InternalError, LammpsJobsError
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
-from lammps_jobs.record.documents import FULL_LOG, Attempt, AttemptEnd, CutPlan, Decision, Lineage, now
+from lammps_jobs.record.documents import FULL_LOG, GIVEN, Attempt, AttemptEnd, Blob, CutPlan, Decision, Lineage, now
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
-from lammps_jobs.script.inputs import depth_of
+from lammps_jobs.script.inputs import run_folder
 from lammps_jobs.supervisor import actions, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
@@ -45,9 +45,9 @@ class Supervisor:
     def __init__(self, record: RunRecord, number: int, scratch: Path, environment: JobEnvironment) -> None:
         self.record, self.number, self.environment = record, number, environment
         self.spec = record.submission().spec
-        self.scratch = scratch / f"attempt-{number}"
+        self.scratch = scratch.absolute() / f"attempt-{number}"
         self._ranks = self.spec.resources.ranks or max(1, environment.gpus)
-        self._folder = self.scratch / "work" / "/".join("d" * depth_of(self.spec.inputs))
+        self._folder = run_folder(self.scratch / "work", self.spec.inputs)
         self._inbox: queue.SimpleQueue[Stimulus] = queue.SimpleQueue()  # its put may interrupt its get (signals)
         self._engine: EngineProcess | None = None
         self._try = 0
@@ -150,7 +150,7 @@ class Supervisor:
                 self._recorder.finish(action.finished, action.lineage)
                 return [stimuli.ResultCommitted(time.monotonic())]
             case actions.FetchOutput():
-                self.record.write_file(self._recorder.outputs[action.name].segments, self._folder / action.name)
+                self.record.write_file(self._content_of(action.name), action.target)
             case actions.Decide():
                 self._decide(action.decision)
             case actions.Publish():
@@ -166,6 +166,12 @@ class Supervisor:
             case _ as unreachable:
                 assert_never(unreachable)
         return []
+
+    def _content_of(self, name: str) -> tuple[Blob, ...]:
+        """Of a recorded output, or of an input as it was given."""
+        if name.startswith(GIVEN):
+            return (self.spec.inputs[name.removeprefix(GIVEN)],)
+        return self._recorder.outputs[name].segments
 
     @staticmethod
     def _as_advice(write: Callable[[], None]) -> None:
@@ -184,9 +190,9 @@ class Supervisor:
         workdir.write_inputs(self.record, self.spec, self._folder)
         job = self._job(action.barred_stages)
         if found.checkpoint:
-            restore = workdir.write_checkpoint(self.record, found.checkpoint, self.scratch / "resume")
+            job = workdir.write_checkpoint(self.record, found.checkpoint, job, self._folder)
             past = (found.checkpoint.stage, found.checkpoint.step)
-            job = job.model_copy(update={"restore": restore, "cut_plan": self._cuts_after(past)})
+            job = job.model_copy(update={"cut_plan": self._cuts_after(past)})
         else:
             job = job.model_copy(update={"cut_plan": self._cuts_after((0, 0))})
 

@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from lammps_jobs.errors import Damaged, Fenced
-from lammps_jobs.protocol.messages import Cut, Finished, OutputChange, Removed
+from lammps_jobs.protocol.messages import Alias, Cut, Finished, OutputChange, Removed
 from lammps_jobs.record.documents import Checkpoint, Fidelity, Lineage, OutputFile, Result
 from lammps_jobs.record.run_record import RunRecord
 
@@ -82,10 +82,20 @@ class Recorder:
             if isinstance(change, Removed):
                 outputs.pop(change.name, None)
                 continue
+            if isinstance(change, Alias):  # they come last
+                self._alias(outputs, change)
+                continue
             blob = self.record.put_file(change.source, change.start, change.stop)
             before = () if change.replaces else outputs.get(change.name, OutputFile()).segments
             outputs[change.name] = OutputFile(segments=(*before, blob) if blob.size else before)
         return outputs
+
+    def _alias(self, outputs: dict[str, OutputFile], alias: Alias) -> None:
+        given = self.record.submission().spec.inputs.get(alias.of)
+        found = outputs.get(alias.of) or (OutputFile(segments=(given,)) if given else None)
+        outputs.pop(alias.name, None)
+        if found:
+            outputs[alias.name] = found
 
     def _retain(self) -> None:
         """Keep the newest `keep` checkpoints and those at stage boundaries; never the outputs' blobs."""

@@ -138,7 +138,7 @@ def _said(state: AttemptState, said: stimuli.EngineSaid) -> Step:  # noqa: PLR09
                 append(state, "stage", report.text, stage=report.stage, step=report.step, fidelity=fidelity),
             )
         case messages.Fetch():
-            return state, (actions.FetchOutput(report.name), Ask(messages.Fetched(name=report.name)))
+            return state, (actions.FetchOutput(report.name, report.target), Ask(messages.Fetched(name=report.name)))
         case messages.Warned():
             return state, (append(state, "warning", report.text),)
         case messages.Failed():

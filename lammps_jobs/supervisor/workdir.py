@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lammps_jobs.errors import Damaged, InputMissing
-from lammps_jobs.protocol.messages import Restore
+from lammps_jobs.protocol.engine_state import EngineState, FolderState
+from lammps_jobs.protocol.messages import EngineJob, Restore
 from lammps_jobs.record.documents import Checkpoint, RunSpec
 from lammps_jobs.record.run_record import RunRecord
+
+EXECUTABLE = 0o111
 
 
 def write_inputs(record: RunRecord, spec: RunSpec, folder: Path) -> None:
     """Write the run's inputs to `folder`. Raises InputMissing when one of them is gone or damaged."""
+    for name in spec.folders:
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for name, blob in spec.inputs.items():
         try:
             record.write_file([blob], folder / name)
@@ -21,12 +27,37 @@ def write_inputs(record: RunRecord, spec: RunSpec, folder: Path) -> None:
                 where=error.where,
                 remedy="Submit the run again under a new name.",
             ) from error
+    for name in spec.executables:
+        (folder / name).chmod((folder / name).stat().st_mode | EXECUTABLE)
 
 
-def write_checkpoint(record: RunRecord, checkpoint: Checkpoint, folder: Path) -> Restore:
-    """Write what resuming from a checkpoint reads to `folder`. Raises Damaged."""
+def write_checkpoint(record: RunRecord, checkpoint: Checkpoint, job: EngineJob, folder: Path) -> EngineJob:
+    """Write what resuming from a checkpoint reads, and make the run's `folder`, where the inputs lie, what it was then.
+
+    The contents of its other files come when the engine asks for them. Returns the engine's job. Raises Damaged.
+    """
+    place = job.scratch / "resume"
     for name, blob in checkpoint.restart.items():
-        record.write_file([blob], folder / name)
-    record.write_file([checkpoint.state], folder / "state")
-    restart = folder / ("restart" if "restart" in checkpoint.restart else "restart.%")
-    return Restore(restart=restart, state=folder / "state", outputs=tuple(checkpoint.outputs))
+        record.write_file([blob], place / name)
+    record.write_file([checkpoint.state], place / "state")
+    state = EngineState.parse((place / "state").read_bytes(), str(place / "state"))
+    make_as_it_was(state.folder, job.inputs, folder)
+    restore = Restore(
+        restart=place / ("restart" if "restart" in checkpoint.restart else "restart.%"), state=place / "state",
+        outputs=tuple(checkpoint.outputs), executables=state.folder.executables, headed=state.folder.headed,
+    )  # fmt: skip
+    return job.model_copy(update={"restore": restore, "inputs": state.folder.inputs})
+
+
+def make_as_it_was(state: FolderState, inputs: tuple[str, ...], folder: Path) -> None:
+    """Take away the inputs and folders that were gone at the cut, and make the folders and links that were there."""
+    for name in set(inputs) - set(state.inputs):
+        (folder / name).unlink()
+    kept = {os.path.normpath(folder / name) for name in state.folders}
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        if str(path) not in kept and not any(path.iterdir()):
+            path.rmdir()
+    for name in state.folders:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name, target in state.links.items():
+        (folder / name).symlink_to(target)

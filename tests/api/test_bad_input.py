@@ -44,10 +44,35 @@ def test_undefined_variable_is_named_before_submission(cluster, script):
     assert "in.test:13" in error.value.where
 
 
-@pytest.mark.parametrize("line", ["dump 1 all atom 10 ../out.dump", "write_data /data/out.data", "log ../log.x"])
-def test_output_outside_the_folder_is_refused(cluster, script, line):
-    with pytest.raises(UsageError, match="outside"):
-        cluster.submit(script(f"{START}\n{line}\n"))
+def test_output_by_an_absolute_path_is_warned_of(cluster, script, tmp_path):
+    with pytest.warns(UserWarning, match=r"writes to .*end\.data, which another machine may not have"):
+        run = cluster.submit(script(f"variable o string {tmp_path}\n{START}\nwrite_data ${{o}}/end.data\n"))
+    finish(run)
+    assert [path.name for path in run.download(tmp_path / "got")] == ["end.data", "log.lammps"]
+    assert (tmp_path / "end.data").read_bytes() == (
+        tmp_path / "got" / "outside" / tmp_path.relative_to("/") / "end.data"
+    ).read_bytes()
+    run.settle()
+
+
+def test_output_above_the_folder_does_not_lead_a_download_out_of_its_folder(cluster, script, tmp_path):
+    run = finish(cluster.submit(script(f"{START}\nfix 1 all nve\nlog ../log.above\nrun 10\n")))
+    run.download(tmp_path / "got" / "here")
+    found = {str(path.relative_to(tmp_path / "got")) for path in (tmp_path / "got").rglob("*") if path.is_file()}
+    assert found == {"here/log.lammps", "here/outside/up/log.above"}
+
+
+def test_what_may_be_missing_is_warned_of_and_runs(cluster, script):
+    text = (
+        f'{START}\nif "1 > 2" then "read_restart old.*"\njump SELF over\nread_data never.data ${{what}}\nlabel over\n'
+    )
+    with pytest.warns(UserWarning, match="not there") as found:
+        run = cluster.submit(script(text))
+    texts = [str(warning.message) for warning in found]
+    assert any("never.data" in text and "in.test:15" in text for text in texts)
+    assert any("'what'" in text for text in texts)
+    assert not any("old" in text for text in texts)
+    finish(run)
 
 
 def test_bad_name_is_refused(cluster, script):

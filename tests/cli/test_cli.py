@@ -91,6 +91,17 @@ def test_errors_have_their_exit_code_and_say_what_to_do(call, args, code, words)
     assert words in call(*args, code=code)
 
 
+def test_list_of_values_and_a_script_started_from_above(call, script, tmp_path):
+    text = "label again\nread_data more.data\nprint 'T is $T' append seen.txt\nclear\nnext T\njump SELF again\n"
+    path = script(f"{text}read_data never.data\n")
+    (tmp_path / "more.data").write_text("none\n\n0 atoms\n1 atom types\n0 1 xlo xhi\n0 1 ylo yhi\n0 1 zlo zhi\n")
+    said = call("run", path.relative_to(tmp_path), "--name", "list", "--var", "T=1.0", "--var", "T=1.5", code=3)
+    assert "Warning: The script reads a file that is not there: never.data" in said
+    assert "UserWarning" not in said
+    assert "T is 1.0" in call("logs", "list")
+    assert "T is 1.5" in call("logs", "list")
+
+
 def test_bad_numbers_and_variables_are_refused(call, script):
     path = script(script_of("nve", 100))
     assert "ranks" in call("run", path, "--ranks", "0", code=2)

@@ -72,7 +72,7 @@ def test_a_run_needs_what_the_policies_allow_and_they_allow_nothing_else(cloud, 
 def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
     """Submit, crash and submit again, follow, interrupt, go on beyond the last attempt, cancel, fetch, examine."""
     stack = lammps_jobs.connect("dev", pool="cpu")
-    path = script(script_of("nve", 20_000))
+    path = script(script_of("nve", 80_000))
     with monkeypatch.context() as crash:
         crash.setattr(lammps_jobs.record.run_record.RunRecord, "answer_job", lambda self, number, job: 1 / 0)
         cloud.first_attempt = 10

@@ -66,8 +66,8 @@ def test_fault_of_the_script_is_reported_as_such_with_its_place(tmp_path, line, 
 
 
 def test_checkpoint_that_cannot_be_read_is_our_fault_not_the_script_s(tmp_path):
-    (tmp_path / "state").write_text('{"format": 2}')
-    gone = Restore(restart=tmp_path / "restart", state=tmp_path / "state", outputs=())
+    (tmp_path / "state").write_text('{"format": 3}')
+    gone = Restore(restart=tmp_path / "restart", state=tmp_path / "state", outputs=(), executables=(), headed=())
     with supervised(job_in(tmp_path, LONG, restore=gone)) as ours:
         failed = ours.hear(Failed)
         assert failed.cause == "internal"
@@ -91,7 +91,7 @@ def test_checkpoint_is_taken_when_asked_for_and_a_new_engine_goes_on_from_it(tmp
         assert cut.state.step >= before
     restart = cut.folder / ("restart" if ranks == 1 else "restart.%")
     (tmp_path / "state").write_bytes(cut.state.model_dump_json().encode())
-    restored = Restore(restart=restart, state=tmp_path / "state", outputs=("log.lammps",))
+    restored = Restore(restart=restart, state=tmp_path / "state", outputs=("log.lammps",), executables=(), headed=())
     with supervised(job_in(tmp_path / "second", LONG, ranks=ranks, restore=restored)) as ours:
         assert ours.hear(Resumed) == Resumed(stage=1, step=cut.state.step)
         assert hear_step(ours).step >= cut.state.step

@@ -46,7 +46,7 @@ class Lammps:
         self.raw.write_text("")
         (folder / "work").mkdir()
         self.log = LogStitcher(
-            self.raw, folder / "full.log", folder / "work", "log.lammps", lambda: None, dropping=dropping
+            self.raw, folder / "full.log", str(folder / "work" / "log.lammps"), lambda: None, dropping=dropping
         )
 
     def prints(self, *texts: str) -> None:
@@ -146,7 +146,8 @@ def test_lines_are_copied_whole_and_in_order_with_echoes(lammps):
     assert lammps.user() == "half a line\nrun 100\n"
 
 
-def test_log_command_goes_on_in_another_file_and_the_full_log_in_none(lammps):
+def test_log_command_goes_on_in_another_file_and_the_full_log_in_none(lammps, monkeypatch):
+    monkeypatch.chdir(lammps.folder / "work")
     lammps.prints("first\n")
     lammps.log.switch("second.log")
     lammps.prints("second\n")
@@ -165,3 +166,13 @@ def test_what_lammps_printed_is_found_from_a_place_on(lammps):
     since = lammps.log.raw_size
     lammps.prints("nothing\nrestoring bond style harmonic\n")
     assert lammps.log.said(r"restoring \S+ style", since) == ["restoring bond style harmonic"]
+
+
+def test_yaml_document_of_a_run_ends_once_and_dots_of_another_style_are_text(lammps):
+    head, dots = HEADS["yaml"], "...\n"
+    lammps.segment(head, yaml(0), yaml(50), dots, loop(1, 50), TAIL, style="yaml", cut=True)
+    lammps.segment(head, yaml(50), yaml(100), dots, loop(1, 50), TAIL, style="yaml", continued=True)
+    lammps.segment(HEADS["row"], row(0), dots, row(50), loop(1, 50), TAIL, cut=True)
+    lammps.segment(HEADS["row"], row(50), row(100), loop(1, 50), TAIL, continued=True)
+    first = head + yaml(0) + yaml(50) + yaml(100) + dots + loop(2, 100) + TAIL
+    assert lammps.user() == first + HEADS["row"] + row(0) + dots + row(50) + row(100) + loop(2, 100) + TAIL

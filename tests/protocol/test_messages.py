@@ -53,7 +53,7 @@ REPORTS: list[Frozen] = [
     Cut(number=1, folder=Path("/scratch/cut-1"), state=STATE, stage=2, boundary=False, stop=True,
         outputs=(GAINED, Removed(name="old")), fidelity=Fidelity(grade="faithful", reasons=("triclinic box",)),
         affected=("av",), cut_s=0.5, restart_s=0.25),
-    Fetch(name="start.data"),
+    Fetch(name="start.data", target=Path("/scratch/work/start.data")),
     Warned(text="Not cut in the middle of a run."),
     Failed(cause="internal", where=HERE, text="KeyError: 'x'", stage=1, step=5, traceback="Traceback ..."),
     Finished(step=10, outputs=(GAINED,)),
@@ -63,7 +63,8 @@ JOB = EngineJob(
     script="in.test", variables={"t": ("1.2",)}, inputs=("in.test",), ranks=2, lammps_args=("-sf", "omp"),
     scratch=Path("/scratch"), socket=Path("../engine.sock"), alive=Path("/scratch/alive"), every_s=600.0,
     no_checkpoint_stages=(3,), cut_plan=CutPlan(cut_at=((1, 350),), then="stop"), is_rehearsed=True,
-    restore=Restore(restart=Path("/scratch/resume/restart.%"), state=Path("/scratch/resume/state"), outputs=("dump",)),
+    restore=Restore(restart=Path("/scratch/resume/restart.%"), state=Path("/scratch/resume/state"), outputs=("dump",),
+                    executables=(), headed=()),
 )  # fmt: skip
 Union = TypeAdapter[Any]
 SPOKEN: list[tuple[Union, Frozen]] = [*((REPORT, report) for report in REPORTS), *((ORDER, order) for order in ORDERS)]
@@ -131,9 +132,10 @@ def test_job_arrives_as_it_was_written_and_a_malformed_one_is_refused():
             pytest.fail(f"taken {what}: {EngineJob.model_validate_json(json.dumps(case))}")
 
 
-def test_state_holds_all_of_journal_position_and_run(tmp_path):
+def test_state_holds_all_of_journal_position_and_run(tmp_path, monkeypatch):
     """What the engine keeps there passes through the stored form and back."""
-    journal, position = Journal(), Position(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    journal, position = Journal(), Position()
     (tmp_path / "in.test").write_text("units lj\nfix 1 all npt temp 1 1 1 iso 0 0 1\nif 1 then 'print a'\nrun 10\n")
     position.open("in.test")
     position.advance()
@@ -146,5 +148,5 @@ def test_state_holds_all_of_journal_position_and_run(tmp_path):
     where = PositionState.model_validate(position.to_json())
     run = RunState.model_validate(vars(RunCommand(0, 10, 0, 10)))
     assert Journal.from_json(kept.model_dump(mode="json")) == journal
-    assert Position.from_json(tmp_path, where.model_dump(mode="json")) == position
+    assert Position.from_json(position.read, where.model_dump(mode="json")) == position
     assert RunCommand(**run.model_dump()) == RunCommand(0, 10, 0, 10)

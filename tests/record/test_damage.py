@@ -43,7 +43,7 @@ def test_truncated_manifest_falls_back(stopped, tmp_path):
 def test_newer_record_is_refused_with_a_remedy(cluster, script, tmp_path):
     run = finish(cluster.submit(script(script_of("nve", 100))))
     spec = tmp_path / "store" / run.name / "spec.json"
-    spec.write_text(spec.read_text().replace('"format": 2', '"format": 99'))
+    spec.write_text(spec.read_text().replace('"format": 3', '"format": 99'))
     with pytest.raises(OtherFormat, match="99"):
         cluster.run(run.name)
 

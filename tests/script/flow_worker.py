@@ -16,6 +16,7 @@ from lammps_jobs.engine.interpreter import Interpreter, Quit
 from lammps_jobs.engine.session import open_session
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import CutPlan
+from lammps_jobs.script.position import read_script
 
 
 class Alone(Communicator):
@@ -48,6 +49,7 @@ def ours(folder: Path, script: str) -> list[str]:
         alive=folder / "none", every_s=1e9, no_checkpoint_stages=(), cut_plan=CutPlan(), is_rehearsed=False,
     )  # fmt: skip
     session = open_session(job, Alone(), None, print)
+    session.position.read = read_script
     error = ""
     try:
         Interpreter(session).follow()
@@ -60,7 +62,7 @@ def ours(folder: Path, script: str) -> list[str]:
 
 
 def printed(log: Path, error: str) -> list[str]:
-    lines = [line for line in log.read_text().splitlines() if line.startswith("say ")]
+    lines = [line for line in log.read_text(errors="backslashreplace").splitlines() if line.startswith("say ")]
     return [*lines, *(["error"] if error else [])]
 
 

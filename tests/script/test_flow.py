@@ -180,6 +180,14 @@ CASES = {
     "uneven quotes in a comment": {"in.main": "print 'say 1' # it's \"\n# don't\nprint 'say 2'\n"},
     "tabs and trailing blanks": {"in.main": "\tprint\t'say 1'  \t\n   print   \"say 2\"\t\n"},
     "dollar in quotes": {"in.main": "variable x index 4\nvariable y string 'v $x'\nprint \"say $y\"\n"},
+    "typographic signs": {
+        "in.main": "\ufeffvariable\u00a0x equal \u22123\nprint \u201csay $(v_x) once\u201d\n"
+                   "print \u2018say $x caf\u00e9 \u20ac\u2019 # \u00fc\n"},
+    "long value": {"in.main": f"variable x string {'y' * 3000}\nprint 'say $x'\nprint \"say ${{x}}\"\n"},
+    "variable of the shell": {"in.main": "shell 'echo ${HOME}-${NEVER:-none} > home.txt'\nprint 'say 1'\n"},
+    "file of its own making": {
+        "in.main": "print 'variable x equal 5' file made.inc\ninclude made.inc\nprint 'say $x'\nshell rm made.inc\n"
+                   "print \"say $(is_file(made.inc))\"\n"},
     "nested parentheses": {"in.main": "print \"say $((1+2)*(3+4)) $(sqrt(16):%d)\"\n"},
 }  # fmt: skip
 

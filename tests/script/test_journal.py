@@ -97,7 +97,7 @@ def test_windows_and_files_of_averages():
                     "fix c all ave/correlate 1 5 100 v_x file c.txt")  # fmt: skip
     assert made.windows() == [("a", 1, 5, 100), ("o", 2, 1, 10)]
     assert made.new_averages() == {"a.txt", "o.txt"}
-    assert made.rewritten() == {"./o.txt"}
+    assert made.rewritten() == {"o.txt"}
     made.use()
     assert made.new_averages() == frozenset()
 

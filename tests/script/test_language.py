@@ -11,8 +11,10 @@ from lammps_jobs.script.language import (
     ScriptFault,
     commands_in_branches,
     commands_of,
+    in_ascii,
     pieces,
     plain_style,
+    unquoted_variables,
     variables_in,
     words,
 )
@@ -113,3 +115,24 @@ def test_long_loops_are_cut_off():
 
 def test_pattern_lets_expressions_stand_for_anything():
     assert pattern("run[1]$(v_n).${x}") == "run[[]1]*.*"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("\ufeffunits lj", " units lj"),
+        ("mass\u00a01\u20091", "mass 1 1"),
+        ("print \u201chello\u201d \u2018x\u2019", "print \"hello\" 'x'"),
+        ("variable m equal \u22120.5", "variable m equal -0.5"),
+        ("caf\u00e9", "caf\u00a9"),  # the first byte is dropped, the second kept
+        ("units lj", "units lj"),
+        ("bad \udce9 byte", "bad  byte"),
+    ],
+)
+def test_typographic_signs_are_taken_as_lammps_takes_them(text, plain):
+    assert in_ascii(text) == plain
+
+
+def test_variables_outside_quotes_are_those_that_lammps_puts_in():
+    line = "shell 'echo ${HOME}' ${a} $b \"${c}\" $(v_d+${e}) # ${f}"
+    assert unquoted_variables(line) == ["a"]

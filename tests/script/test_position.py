@@ -12,10 +12,11 @@ FILES = {"in.main": "one\ntwo &\n more\nthree\n", "in.more": "four\nfive\n"}
 
 
 @pytest.fixture
-def position(tmp_path) -> Position:
+def position(tmp_path, monkeypatch) -> Position:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    made = Position(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    made = Position()
     made.open("in.main")
     return made
 
@@ -74,4 +75,4 @@ def test_position_comes_back_from_the_engines_stored_state(position, back, rest)
     position.branch("in.more", 1, ["b", "c"])
     position.advance()
     stored = PositionState.model_validate(position.to_json(back=back))
-    assert left(Position.from_json(position.folder, stored.model_dump(mode="json"))) == rest
+    assert left(Position.from_json(position.read, stored.model_dump(mode="json"))) == rest

@@ -157,8 +157,8 @@ def test_a_checkpoint_is_asked_for_when_it_is_due_and_only_once():
 
 def test_a_file_is_fetched_before_the_engine_hears_so():
     attempt = Attempt().goes_on_from(None)
-    done = attempt.says(messages.Fetch(name="data.x"))
-    assert done == [FetchOutput("data.x"), Ask(messages.Fetched(name="data.x"))]
+    done = attempt.says(messages.Fetch(name="data.x", target=Path("work/data.x")))
+    assert done == [FetchOutput("data.x", Path("work/data.x")), Ask(messages.Fetched(name="data.x"))]
 
 
 # -- signals at any moment -------------------------------------------------------------------------------
