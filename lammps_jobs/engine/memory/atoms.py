@@ -1,0 +1,98 @@
+"""The atoms of one rank in their order: every per-atom array that LAMMPS gives out by name."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = (
+    "id", "type", "mask", "image", "x", "v", "f", "molecule", "q", "mu", "omega", "angmom", "torque", "radius", "rmass",
+    "vfrac", "s0", "x0", "sp", "fm", "espin", "spin", "eradius", "ervel", "erforce", "rho", "drho", "e", "de", "desph",
+    "esph", "cv", "vest", "contact_radius", "smd_data_9", "smd_stress", "eff_plastic_strain",
+    "eff_plastic_strain_rate", "damage", "dpdTheta", "edpd_temp", "area", "ed", "em", "epsilon", "curvature",
+    "q_unscaled", "temperature", "heatflow",
+)  # fmt: skip
+"""What `Atom::extract` knows (src/atom.cpp); the ones that a run's atom style has not are left out."""
+_COLUMNS = 5
+"""For `lammps_extract_atom_size`: columns (src/library.h)."""
+_TYPES: dict[int, tuple[str, int]] = {
+    0: ("i4", 1),
+    1: ("i4", 2),
+    2: ("f8", 1),
+    3: ("f8", 2),
+    4: ("i8", 1),
+    5: ("i8", 2),
+}
+"""By the number that `lammps_extract_atom_datatype` gives (src/library.h): the type, and 1 or 2 dimensions."""
+
+
+@dataclass
+class Atoms:
+    """Arrays of shape (atoms,) or (atoms, columns), in the units of the run."""
+
+    arrays: dict[str, NDArray[Any]]
+
+    @classmethod
+    def take(cls, lmp: Any) -> Atoms:
+        return cls({name: view.copy() for name in NAMES if (view := _view(lmp, name)) is not None})
+
+    def save(self, path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez(file, **self.arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> Atoms:
+        with np.load(path, allow_pickle=False) as stored:
+            return cls({name: stored[name] for name in stored.files})
+
+    def place(self, lmp: Any) -> Literal["same", "moved"]:
+        """Whether this rank holds the same atoms in the same order."""
+        mine, present = self.arrays.get("id"), _view(lmp, "id")
+        if mine is None or present is None or not mine.any():  # atoms without IDs: their places have to do
+            mine, present = self.arrays.get("x", np.zeros((0, 3))), _view(lmp, "x")
+        if present is None:
+            return "same" if not len(mine) else "moved"
+        return "same" if np.array_equal(mine, present) else "moved"
+
+    def write(self, lmp: Any) -> None:
+        for name, array in self.arrays.items():
+            view = _view(lmp, name)
+            if view is not None and view.shape == array.shape:
+                view[...] = array
+
+    def differing(self, lmp: Any) -> list[str]:
+        """Names of the arrays that are not as they were, to the last bit."""
+        found = []
+        for name, array in self.arrays.items():
+            view = _view(lmp, name)
+            if view is None or view.shape != array.shape or view.tobytes() != array.tobytes():
+                found.append(f"atoms' {name}")
+        return found
+
+
+def _view(lmp: Any, name: str) -> NDArray[Any] | None:
+    """LAMMPS's own array, for the atoms that this rank owns; None if it has none."""
+    kind = int(lmp.extract_atom_datatype(name))
+    if kind not in _TYPES:
+        return None
+    letters, dimensions = _TYPES[kind]
+    count = int(lmp.extract_global("nlocal") or 0)
+    columns = int(lmp.extract_atom_size(name, _COLUMNS)) if dimensions == 2 else 1
+    get = lmp.lib.lammps_extract_atom
+    get.restype = ctypes.c_void_p
+    pointer = get(lmp.lmp, name.encode())
+    if dimensions == 2 and pointer:
+        pointer = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_void_p))[0]
+    if not pointer:
+        return None
+    shape = (count, columns) if dimensions == 2 else (count,)
+    size = count * columns * np.dtype(letters).itemsize
+    if not size:
+        return np.zeros(shape, letters)
+    memory = (ctypes.c_char * size).from_address(int(pointer))
+    return np.frombuffer(memoryview(memory), letters).reshape(shape)

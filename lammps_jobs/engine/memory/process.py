@@ -1,0 +1,151 @@
+"""This process's memory: safe reads, blocks of malloc, and the names of what lies in loaded libraries.
+
+Nothing here is guessed from an offset. A virtual table is recognised by the dynamic linker (`dladdr`), a block by the
+header that glibc's malloc keeps in front of it (glibc, malloc/malloc.c: "malloc_chunk details"), checked on both
+sides. Reads go through /proc/self/mem, which refuses instead of crashing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from bisect import bisect_right
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORD = 8
+LOWEST, HIGHEST = 1 << 16, 1 << 47
+"""Where a user's addresses lie on Linux, x86-64 and arm64 alike."""
+_HEADER = 16
+"""Bytes of a chunk in front of the block: size of the one before, own size with three flags."""
+_FLAGS, _IN_USE, _IS_MAPPED = 7, 1, 2
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class _DlInfo(ctypes.Structure):
+    _fields_ = [
+        ("file", ctypes.c_char_p), ("base", ctypes.c_void_p),
+        ("symbol", ctypes.c_char_p), ("symbol_at", ctypes.c_void_p),
+    ]  # fmt: skip
+
+
+def _libc() -> Any:
+    libc = ctypes.CDLL(None)
+    libc.dladdr.argtypes = [ctypes.c_void_p, ctypes.POINTER(_DlInfo)]
+    libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
+    return libc
+
+
+LIBC = _libc()
+_MEMORY = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC) if os.path.exists("/proc/self/mem") else -1
+
+
+def read(address: int, size: int) -> bytes | None:
+    """`size` bytes at `address`; None where not all of them can be read."""
+    if not LOWEST <= address < HIGHEST:
+        return None
+    try:
+        found = os.pread(_MEMORY, size, address)
+    except OSError:
+        return None
+    return found if len(found) == size else None
+
+
+def word(address: int) -> int:
+    """The unsigned 64-bit number at `address`; 0 where nothing can be read."""
+    found = read(address, WORD)
+    return int.from_bytes(found, "little") if found else 0
+
+
+def block_size(address: int) -> int:
+    """Bytes of the block that malloc gave out at `address`; 0 when none begins there."""
+    if address % _HEADER or not LOWEST <= address < HIGHEST:
+        return 0
+    header = read(address - _HEADER, _HEADER)
+    if header is None:
+        return 0
+    before, own = int.from_bytes(header[:WORD], "little"), int.from_bytes(header[WORD:], "little")
+    size = own & ~_FLAGS
+    if own & _IS_MAPPED:
+        start = address - _HEADER - before
+        is_whole = before % _HEADER == 0 and start % _PAGE == 0 and (before + size) % _PAGE == 0
+        return size - _HEADER if is_whole and size > _HEADER and read(address + size - _HEADER - 1, 1) else 0
+    if size < 2 * _HEADER or size % _HEADER:
+        return 0
+    following = word(address - WORD + size)
+    return size - WORD if following & _IN_USE and following & ~_FLAGS else 0
+
+
+def allocate(size: int) -> int:
+    """A new block of malloc with at least `size` bytes, at a multiple of 64 as LAMMPS's own arrays lie."""
+    pointer = ctypes.c_void_p()
+    if LIBC.posix_memalign(ctypes.byref(pointer), 64, max(size, WORD)):
+        raise MemoryError(f"{size} bytes for the state of LAMMPS")
+    return int(pointer.value or 0)
+
+
+def write(address: int, content: bytes) -> None:
+    """Write to memory that is known to be a living block."""
+    ctypes.memmove(address, content, len(content))
+
+
+class Mapping:
+    """What the process has mapped, as of the moment it is made: which addresses lie in a file of code."""
+
+    def __init__(self) -> None:
+        rows = []
+        with open("/proc/self/maps") as file:
+            for line in file:
+                words = line.split()
+                low, high = (int(part, 16) for part in words[0].split("-"))
+                rows.append((low, high, words[5] if len(words) > 5 else ""))
+        self._lows = [row[0] for row in rows]
+        self._rows = rows
+
+    def table(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], dict[str, tuple[int, str]]]:
+        """Lowest and highest address of each mapping, and by file where it is loaded and what it is called."""
+        files: dict[str, tuple[int, str]] = {}
+        for low, _, file in self._rows:
+            if file.startswith("/"):
+                files.setdefault(file, (low, os.path.basename(file)))
+        lows, highs = (np.array([row[at] for row in self._rows], np.uint64) for at in (0, 1))
+        return lows, highs, files
+
+    def file_of(self, address: int) -> str | None:
+        """The file whose mapping holds `address`: "" for memory of no file, None for what is not mapped."""
+        at = bisect_right(self._lows, address) - 1
+        return self._rows[at][2] if at >= 0 and address < self._rows[at][1] else None
+
+
+@cache
+def symbol(address: int) -> tuple[str, int]:
+    """The exported symbol at or before `address` in its library, and how many bytes before; ("", 0) if none."""
+    info = _DlInfo()
+    if not LIBC.dladdr(address, ctypes.byref(info)) or not info.symbol:
+        return "", 0
+    return info.symbol.decode(), address - (info.symbol_at or 0)
+
+
+def symbol_offset(library: Any, name: str) -> int:
+    """How far from the beginning of its file an exported function lies; -1 when there is none."""
+    found = getattr(library, name, None)
+    info = _DlInfo()
+    if found is None or not LIBC.dladdr(ctypes.cast(found, ctypes.c_void_p), ctypes.byref(info)):
+        return -1
+    return int(info.symbol_at or 0) - int(info.base or 0)
+
+
+def class_of(address: int) -> str:
+    """The mangled name of the class of LAMMPS whose object lies at `address`, such as `6Verlet`; "" if none does."""
+    table = word(address)
+    if not LOWEST <= table < HIGHEST or table % WORD:
+        return ""
+    name, offset = symbol(table)
+    is_table = name.startswith(VTABLE) and offset == 2 * WORD
+    return name.removeprefix(VTABLE).removesuffix("E") if is_table else ""
+
+
+VTABLE = "_ZTVN9LAMMPS_NS"

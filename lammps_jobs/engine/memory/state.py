@@ -1,0 +1,125 @@
+"""What of LAMMPS's memory is state: which objects are carried, and which only hold what a set-up makes again."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from lammps_jobs.engine.memory import objects, process
+from lammps_jobs.engine.memory.carry import Compared, Overlay, compare
+from lammps_jobs.engine.memory.graph import Graph, Walk
+from lammps_jobs.engine.memory.process import WORD
+
+CARRIED = ("Update", "Output", "Domain", "Force", "Group")
+FOREIGN = ("Memory", "Error", "Universe", "Input", "Atom", "Neighbor", "Comm", "Modify", "Timer")
+SHALLOW = ("Domain",)
+"""Of the box itself the edges are state; its table of regions is one of named objects."""
+LIST_OF_DUMPS = "_ZN9LAMMPS_NS6Output13get_dump_listEv"
+STYLES = ("Pair", "Bond", "Angle", "Dihedral", "Improper", "KSpace")
+
+
+def named_objects(lmp: Any) -> tuple[dict[str, int], list[str]]:
+    """Every object of LAMMPS that has a name, by name, and the names of those that are state."""
+    parts = objects.parts(lmp)
+    named = {"LAMMPS": objects.address_of(lmp), **parts}
+    carried = [name for name in CARRIED if name in parts]
+    variable = _member(parts.get("Input", 0), "Variable")
+    if variable:
+        named["Variable"] = variable
+        carried.append("Variable")
+    for kind in objects.BY_ID:
+        for name in lmp.available_ids(kind):
+            address = objects.by_id(lmp, kind, name, parts)
+            if address:
+                named[f"{kind} {name}"] = address
+                carried.append(f"{kind} {name}")
+    for name, address in _styles(parts.get("Force", 0)):
+        if name not in named:
+            named[name] = address
+            carried.append(name)
+    return named, carried
+
+
+def _member(owner: int, kind: str) -> int:
+    for at in range(0, process.block_size(owner) - WORD, WORD):
+        address = process.word(owner + at)
+        if process.block_size(address) and objects.plain(process.class_of(address)) == kind:
+            return address
+    return 0
+
+
+def _styles(force: int) -> list[tuple[str, int]]:
+    """The objects of pair styles, bond styles and so on, those inside hybrid ones too."""
+    found: list[tuple[str, int]] = []
+    seen = {force}
+
+    def look(owner: int, name: str, depth: int) -> None:
+        size = min(process.block_size(owner), 8192)
+        for at in range(0, size - WORD + 1, WORD):
+            address = process.word(owner + at)
+            if address in seen or not process.block_size(address):
+                continue
+            kind = objects.plain(process.class_of(address))
+            if kind.startswith(STYLES):
+                seen.add(address)
+                inner = f"{name}{kind}+{at}"
+                found.append((inner, address))
+                look(address, f"{inner}/", 0)
+            elif not kind and depth == 0 and owner != force:
+                seen.add(address)
+                look(address, name, 1)
+
+    if force:
+        look(force, "", 0)
+    return found
+
+
+def take(lmp: Any) -> Graph:
+    """The graph of all state of LAMMPS's objects on this rank, now."""
+    named, carried = named_objects(lmp)
+    graph = _walk(lmp, named).graph({name: named[name] for name in carried})
+    graph.build = build_of(lmp)
+    return graph
+
+
+def _walk(lmp: Any, named: dict[str, int]) -> Walk:
+    foreign, shallow = ([named[part] for part in parts if part in named] for parts in (FOREIGN, SHALLOW))
+    return Walk(named, foreign, shallow, _answers(lmp, named))
+
+
+def _answers(lmp: Any, named: dict[str, int]) -> list[int]:
+    """Where LAMMPS keeps a list that it makes again whenever it is asked for it: looking at it changes it."""
+    found = getattr(lmp.lib, LIST_OF_DUMPS, None)
+    if found is None or "Output" not in named:
+        return []
+    found.restype, found.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    return [int(found(named["Output"]))]
+
+
+def give_back(lmp: Any, stored: Graph) -> Compared:
+    """Make LAMMPS's objects what `stored` says; what was different, and what could not be made the same."""
+    named, carried = named_objects(lmp)
+    walk = _walk(lmp, named)
+    new = walk.graph({name: named[name] for name in carried})
+    return Overlay(stored, new, named, walk.libraries).write()
+
+
+def is_on_a_device(lmp: Any) -> bool:
+    """Whether LAMMPS keeps its atoms with KOKKOS, whose memory is not malloc's and may be a GPU's."""
+    return any("Kokkos" in process.class_of(address) for address in objects.parts(lmp).values())
+
+
+def build_of(lmp: Any) -> str:
+    """Which build of LAMMPS this is: its version, and where in the library things lie. Memory of one fits no other."""
+    places = [process.symbol_offset(lmp.lib, name) for name in ("lammps_open", "lammps_close", LIST_OF_DUMPS)]
+    return f"{lmp.version()} {' '.join(map(str, places))}"
+
+
+def exists(lmp: Any, name: str) -> bool:
+    """Whether LAMMPS has an object of that name now."""
+    return name in named_objects(lmp)[0]
+
+
+def prove(lmp: Any, stored: Graph) -> Compared:
+    """What of LAMMPS's state is not as `stored` says."""
+    return compare(stored, take(lmp))
