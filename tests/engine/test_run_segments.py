@@ -21,6 +21,7 @@ from lammps_jobs.engine.root import HALT_VARIABLE
 from lammps_jobs.engine.session import open_session
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import CutPlan
+from lammps_jobs.script.position import read_script
 
 class Late(Communicator):
     '''Rank 0 has armed a halt that the run did not see: its end came before LAMMPS looked again.'''
@@ -35,6 +36,7 @@ here = Path.cwd()
 job = EngineJob(script="in.test", variables={}, inputs=(), ranks=1, lammps_args=(), scratch=here, socket=here / "none",
                 alive=here / "none", every_s=1e9, no_checkpoint_stages=(), cut_plan=CutPlan(), is_rehearsed=False)
 session = open_session(job, Late(1), None, print)
+session.position.read = read_script
 Interpreter(session).follow()
 print("ended at", session.step)
 """
