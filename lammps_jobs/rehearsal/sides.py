@@ -70,7 +70,7 @@ class Workspace:
         """
         shutil.copytree(self.folder / "source", self.folder / "tree", symlinks=True)
         work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
-        command = [_beside("lmp"), "-in", os.path.relpath(self.script, self.source), "-screen", "none"]
+        command = [_beside("lmp"), "-in", os.path.relpath(self.script, self.source)]
         for name, values in self.variables.items():
             command += ["-var", name, *values]
         if (ranks := self.resources.ranks or 1) > 1:

@@ -96,7 +96,8 @@ def rewrite_state(run: Run, seq: int, tmp_path: Path, **changes: object) -> None
 def test_a_failure_of_our_own_program_is_loud_and_leaves_the_checkpoint_as_it_was(stopped, tmp_path):
     """A state of the right format that no engine can go on from: a journal entry without words."""
     run = stopped
-    state = {"entries": [{"command": "fix", "key": "x", "text": "fix x", "words": [], "nexts": 0, "used": True}],
+    state = {"entries": [{"command": "fix", "key": "x", "text": "fix x", "words": [], "nexts": 0, "used": True,
+                          "folder": ".", "sources": {}}],
              "unknown": [], "balanced": False, "sort": {"every": 0, "bin": "0.0"}}  # fmt: skip
     rewrite_state(run, 2, tmp_path, journal=state)
     run.resume()
