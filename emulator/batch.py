@@ -220,7 +220,7 @@ class Cloud:
                        for word in properties["command"]]  # fmt: skip
             mounts = [f"{scratch}:{one['containerPath']}" for one in properties["mountPoints"]]
             shm = f"{properties['linuxParameters']['sharedMemorySize']}m"
-            arguments = ["run", "--rm", "--name", machine.container, "--network", "host", "--init",
+            arguments = ["run", "--name", machine.container, "--network", "host", "--init",
                          "--user", properties["user"], "--shm-size", shm,
                          *(["--read-only"] if properties["readonlyRootFilesystem"] else []),
                          *(word for mount in mounts for word in ("--volume", mount)),
@@ -231,12 +231,12 @@ class Cloud:
             )
             output = scratch.with_suffix(".log")
             with output.open("wb") as out:
-                process = self.podman.popen(*arguments, stdout=out, stderr=out)
-                job.machine, job.status = machine, "RUNNING"
                 shipper = _Shipper(
                     self._logs, properties["logConfiguration"]["options"]["awslogs-group"], job.stream, output
                 )
-                code = process.wait()
+                process = self.podman.popen(*arguments, stdout=out, stderr=out)
+                job.machine, job.status = machine, "RUNNING"
+                code = self.podman.end_of(machine.container, process)
             shipper.close()
             job.machine = None
         shutil.rmtree(scratch, ignore_errors=True)

@@ -21,6 +21,8 @@ HINT = "no containers here: apt-get install podman buildah runc catatonit deboot
 BASE = "docker.io/library/debian:bookworm-slim"
 IMAGE = "localhost/lammps-jobs:cpu"
 CERTIFICATES = "/etc/ssl/certs"
+LOOK_EVERY_S = 10.0
+"""Seconds between two looks at a container whose client still waits for it."""
 
 CONF = """[containers]
 default_ulimits=["nofile=1024:1024","nproc=4096:4096"]
@@ -75,6 +77,26 @@ class Podman:
 
     def popen(self, *args: str, **how: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*self._podman, *args], env=self.environment, **how)
+
+    def end_of(self, container: str, client: subprocess.Popen[bytes]) -> int:
+        """Wait for the end of a container that `client` runs, and remove it: its exit code.
+
+        podman's client can miss the end of a container that another client stops at the same moment; so the container
+        itself is asked, too.
+        """
+        try:
+            while True:
+                try:
+                    return client.wait(LOOK_EVERY_S)
+                except subprocess.TimeoutExpired:
+                    told = self("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container, check=False)
+                    status, _, code = told.stdout.strip().partition(" ")
+                    if status in ("exited", "stopped") and client.poll() is None:
+                        client.kill()
+                        client.wait()
+                        return int(code)
+        finally:
+            self("rm", "--force", "--ignore", container, check=False)
 
     def make_base(self) -> None:
         """The base image, from Debian's packages (half a minute, once)."""

@@ -17,6 +17,18 @@ def job_of(cloud: Cloud, run: Run, number: int = 1) -> Job:
     return job
 
 
+def attempting(run: Run, job: Job, number: int) -> None:
+    """Wait until attempt `number` of a job is at work; the job must not end before."""
+
+    def is_so() -> bool:
+        if run.status.attempt == number and job.machine is not None:
+            return True
+        assert not job.over.is_set(), f"the job of {run.name} has ended: {job.described()}\n{run.events[-6:]}"
+        return False
+
+    until(is_so, f"attempt {number} of {run.name} to be at work", lambda: (run.status, job.described()))
+
+
 def reaches(run: Run, true: Callable[[], bool], what: str) -> None:
     """Wait until something is `true` of a run, as long as the run gets on; it must not end before."""
 

@@ -11,7 +11,7 @@ from emulator.journeys import reaches
 from emulator.patience import Patience, scaled, until
 from lammps_jobs import Run, RunStatus
 
-__all__ = ["ended", "finish", "scaled", "until", "wait_for_checkpoint", "wait_for_progress", "wait_until"]
+__all__ = ["Patience", "ended", "finish", "scaled", "until", "wait_for_checkpoint", "wait_for_progress", "wait_until"]
 
 
 def ended(run: Run) -> RunStatus:

@@ -91,6 +91,7 @@ class Supervisor:
         finally:
             self._stop_engine(gently=False)
             self._save_logs()
+            self._stop_listening()
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -309,6 +310,12 @@ class Supervisor:
     def _listen_to_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+
+    def _stop_listening(self) -> None:
+        """All is said: a signal that comes while Python shuts down, with handlers of its own no more, would turn the
+        exit code into that of a crash."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: object) -> None:
         self._inbox.put(stimuli.StopAsked(time.monotonic(), signal.Signals(number).name, self._grace_s))

@@ -8,7 +8,7 @@ import pytest
 
 import lammps_jobs
 from emulator.batch import Cloud
-from emulator.journeys import checkpointed, job_of
+from emulator.journeys import attempting, checkpointed, job_of
 from lammps_jobs import Checkpoints, Cluster, CutPlan
 from lammps_jobs.api.run import Run
 from lammps_jobs.report.page import write
@@ -51,7 +51,7 @@ def journey(_cloud, tmp_path_factory) -> tuple[Cloud, Run]:
         job = job_of(cloud, run)
         checkpointed(run, 1)
         cloud.reclaim(job, notice=True)
-        until(lambda: run.status.attempt == 2 and job.machine is not None, "attempt 2 to run", lambda: run.status)
+        attempting(run, job, 2)
         checkpointed(run, 2)
         cloud.reclaim(job, notice=False)
         state = ended(run)
@@ -117,10 +117,7 @@ def test_run_that_gets_nowhere_on_spot_moves_to_the_fallback_pool(cloud, script,
     run = lammps_jobs.connect("dev", pool="t4").submit(script(script_of("nve", 10_000)), name="stuck")
     for attempt in (1, 2, 3):
         job = job_of(cloud, run)
-        until(
-            lambda attempt=attempt, job=job: run.status.attempt == attempt and job.machine is not None,
-            f"attempt {attempt} to run", lambda: run.status,
-        )  # fmt: skip
+        attempting(run, job, attempt)
         cloud.reclaim(job, notice=False)
         until(
             lambda attempt=attempt, job=job: len(job.attempts) == attempt,

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import time
 
 import pytest
 
@@ -13,7 +15,7 @@ import lammps_jobs
 from lammps_jobs import Checkpoints
 from lammps_jobs.record.documents import Attempt
 from tests.conftest import script_of
-from tests.waiting import ended, until, wait_for_checkpoint, wait_for_progress
+from tests.waiting import Patience, ended, until, wait_for_checkpoint, wait_for_progress
 
 
 def test_killed_engine_leaves_the_record_and_a_resumable_run(cluster, script):
@@ -37,6 +39,25 @@ def test_signal_stops_with_a_checkpoint(cluster, script, number):
     assert (state.state, state.exit_code) == ("interrupted", 75)
     assert state.checkpoint_step > 0
     assert number.name in state.reason
+
+
+def test_signals_do_not_spoil_the_exit_code_of_an_attempt_that_ends(cluster, script):
+    """By its code AWS Batch decides whether to go on; SIGTERM may come while Python already shuts down."""
+    run = cluster.submit(script(script_of("nve", 200_000)))
+    wait_for_progress(run)
+    run.kill()
+    assert run.settle()
+    command = [sys.executable, "-m", "lammps_jobs.backends.aws_batch.container"]
+    attempt = subprocess.Popen([*command, "--store", str(cluster.store), "--run", run.name])
+    until(lambda: run.record.newest_attempt() == 2 and run.status.step > 0, "the second attempt", lambda: run.status)
+    wait_for_progress(run)
+    patience = Patience("the end of the attempt")
+    while attempt.poll() is None:
+        patience.see("signalled")
+        attempt.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+    assert attempt.returncode == 75
+    assert run.record.ended(2).outcome == "interrupted"
 
 
 def test_overtaken_attempt_stops_and_commits_nothing_more(cluster, script):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def main() -> int:
         return check()
     if not args.store or not args.run:
         parser.error("--store and --run are needed")
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(INTERRUPTED))  # until the supervisor listens, nothing is lost
     environment = JobEnvironment.from_variables()
     broken = gpu_health.fault(environment.gpus)
     if broken:
