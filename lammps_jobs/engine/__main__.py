@@ -79,8 +79,7 @@ class _Engine:
         traceback.print_exception(error)
         sys.stderr.flush()
         if self.line:
-            is_main = threading.current_thread() is threading.main_thread()
-            if self.session and self.session.final_step is None and is_main:
+            if self.session and self.session.final_step is None and self._is_at_work(self.session):
                 with contextlib.suppress(Exception):  # the report matters more than the log's last lines
                     self.session.drop_log(False)
             with contextlib.suppress(Exception):
@@ -88,6 +87,10 @@ class _Engine:
         elif self.communicator and self.communicator.size > 1:
             time.sleep(LAST_WORDS_S)
         os._exit(FAILED)
+
+    def _is_at_work(self, session: Session) -> bool:
+        """Whether this thread is one that works the session, and not one that listens or looks on."""
+        return threading.current_thread() is threading.main_thread() or bool(session.lmp.thread.is_current)
 
     def _report(self, error: BaseException) -> Failed:
         cause, session = cause_of(error), self.session

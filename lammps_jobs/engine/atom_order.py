@@ -45,7 +45,7 @@ def kept(lmp: Any, sort: Sort | None, at_rest: Callable[[], AbstractContextManag
     yield
     with at_rest():
         lmp.command(f"atom_modify sort {sort.every} {sort.bin}")
-    getattr(lmp.lib, LAY_OUT_BINS)(_atom(lmp))
+    lmp.thread.call(getattr(lmp.lib, LAY_OUT_BINS), _atom(lmp))
 
 
 def _atom(lmp: Any) -> ctypes.c_void_p | None:

@@ -54,6 +54,7 @@ class Surroundings:
     links: dict[str, str]
     executables: tuple[str, ...]
     headed: tuple[str, ...]
+    heads: dict[str, str]
     watched: tuple[str, ...]
 
 
@@ -72,6 +73,7 @@ class OutputTracker:
         self._top = top if top and folder.is_relative_to(top) else folder
         self._before, self._executables = frozenset(before), frozenset(executables)
         self._headed = frozenset(headed)
+        self._heads: dict[str, str] = {}
         self._links = {self._name(path) for path in self._files() if path.is_symlink()} & self._before
         """Recorded links, which show the files that they point at."""
         self._absent = {name for name in self._before - self._also.keys() - self._links if not is_hidden(name)}
@@ -106,6 +108,20 @@ class OutputTracker:
             return False
         status = (self.folder / name).stat()
         return (status.st_size, status.st_mtime_ns) == (old.size, old.mtime_ns)
+
+    def know_heads(self, heads: dict[str, str]) -> None:
+        """`heads`: what recorded DCD files begin with, in hexadecimal digits."""
+        self._heads = dict(heads)
+
+    def begin_with_head(self, name: str) -> Grown | None:
+        """Give an open, empty file the head of its recorded part, which LAMMPS knows to have written; None when it is
+        no DCD file, or has a head already."""
+        path, head = self._path(name), bytes.fromhex(self._heads.get(name, ""))
+        if not head or name not in self._owed or path.stat().st_size:
+            return None
+        path.write_bytes(head)
+        status = path.stat()
+        return Grown(status.st_dev, status.st_ino, len(head))
 
     def keep(self, name: str, path: Path) -> None:
         """Record that file, which lies elsewhere and does not change, under that name."""
@@ -234,7 +250,8 @@ class OutputTracker:
         executables += self._executables & self._absent
         inputs = tuple(sorted(name for name in self._untouched if not os.path.isabs(name)))
         return Surroundings(
-            inputs, tuple(sorted(folders)), links, tuple(sorted(executables)), self._headed_now(), tuple(self._watched)
+            inputs, tuple(sorted(folders)), links, tuple(sorted(executables)), self._headed_now(), self._heads_now(),
+            tuple(self._watched),
         )
 
     def _repeated_keywords(self, name: str, start: int) -> int:
@@ -247,6 +264,12 @@ class OutputTracker:
         return tuple(
             sorted({*(self._headed & missing), *filter(lambda n: ave_yaml.has_keywords(self._path(n)), there)})
         )
+
+    def _heads_now(self) -> dict[str, str]:
+        there = {name: dcd.head_of(self._path(name)) for name in self._recorded.keys() - self._also.keys()}
+        missing = self._absent | self._owed
+        kept = {name: head for name, head in self._heads.items() if name in missing}
+        return kept | {name: head.hex() for name, head in there.items() if head}
 
     def _piece(self, name: str, span: tuple[int, int], *, replaces: bool, copy: Path) -> Gained:
         start, stop = span

@@ -7,6 +7,7 @@ import os
 
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.open_files import follow
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import NO_COMMAND, Session
 from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back, set_up
@@ -64,11 +65,20 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
                 _issue_again(session, entry)
     forget_new_bytes(session)
     give_memory_back(session, checkpoint.state.parent)
+    if session.root and not session.proof.everything:  # LAMMPS knows again what it had written before
+        _begin_with_heads(session.root, journal)
     if session.root:
         session.drop_log(False)
         seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven)
         session.root.line.send(Resumed(step=session.step, stage=session.stage, seen=seen))
     return (loop, rest) if rest else None
+
+
+def _begin_with_heads(root: Root, journal: Journal) -> None:
+    for entry in journal.of("dump"):
+        grown = root.outputs.begin_with_head(entry.path(entry.words[5]))
+        if grown:
+            follow(grown)
 
 
 def _restore_box(session: Session, state: EngineState, checkpoint: Restore) -> None:

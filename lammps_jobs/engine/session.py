@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.communicator import Communicator
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.memory.own_thread import open_lammps
 from lammps_jobs.engine.memory.terminate import on_terminate
 from lammps_jobs.engine.open_files import follow
 from lammps_jobs.engine.root import Root, open_root
@@ -148,6 +149,8 @@ class Session:
             if self.root:
                 self.root.outputs.watch(pattern)
         self.bring_outside()
+        if self.root:
+            self.root.outputs.know_heads(state.heads)
         os.chdir(self.folder / state.current)
         if self.root and state.log:
             self.root.log.switch(str(self.folder / state.log), append=True)
@@ -240,10 +243,8 @@ def _environment(name: str) -> str | None:
 
 
 def _open_lammps(job: EngineJob) -> Any:
-    from lammps import lammps
-
     args = ["-echo", "none", "-screen", "none", "-log", str(job.raw_log), *job.lammps_args]
     if not job.restore:
         for name, values in job.variables.items():
             args += ["-var", name, *values]
-    return lammps(cmdargs=args)
+    return open_lammps(args)

@@ -47,6 +47,12 @@ def header_size(path: Path) -> int:
         return file.tell()
 
 
+def head_of(path: Path) -> bytes:
+    """The three header records; empty when the file is no DCD."""
+    with path.open("rb") as file:
+        return file.read(header_size(path))
+
+
 def _frames(path: Path) -> int:
     """How many frames follow the header; a torn last one is not counted."""
     size, start = path.stat().st_size, header_size(path)

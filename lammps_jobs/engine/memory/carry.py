@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lammps_jobs.engine.memory import process
-from lammps_jobs.engine.memory.graph import ADDRESS_BYTES, Block, Graph, Kind, end_of_text
+from lammps_jobs.engine.memory.graph import ADDRESS_BYTES, Block, Graph, Kind, end_of_text, first_left
 from lammps_jobs.engine.memory.process import WORD
 
 _LOOKS_LIKE_ADDRESS = np.uint64(0x55 << 40)
@@ -50,40 +51,52 @@ class Pairing:
                 self.missing.append(name)
                 continue
             self.partner[number] = at
+        self._taken = taken
+        self._doubtful: list[int] = []
+        """Blocks with addresses that may be leftovers, which are believed only where nothing else has been found."""
         for number in range(len(old.objects)):
             if self.partner[number] >= 0:
-                self._pair_below(number, taken)
+                self._pair_below(number)
+        while self._doubtful:
+            for target in self._pair(self._doubtful.pop(), doubtful=True):
+                self._pair_below(target)
 
-    def _pair_below(self, root: int, taken: set[int]) -> None:
+    def _pair_below(self, root: int) -> None:
         pending = [root]
         while pending:
             number = pending.pop()
-            block = self.old.blocks[number]
-            at = self.partner[number]
-            theirs = _starts(self.new.blocks[at]) if at >= 0 else {}
-            for word, target in _starts(block).items():
-                is_last = word == len(block.words) - 1
-                candidate = theirs.get(word, -1)
-                if target < len(self.old.objects):
-                    continue
-                if self.partner[target] < 0 and candidate not in taken and self._is_alike(target, candidate, is_last):
-                    self.partner[target] = candidate
-                    taken.add(candidate)
-                elif is_last and target not in self.reached:
-                    _forget(block, word)
-                    continue
-                if target not in self.reached:
-                    self.reached.add(target)
-                    pending.append(target)
+            self._doubtful.append(number)
+            pending += self._pair(number, doubtful=False)
 
-    def _is_alike(self, target: int, candidate: int, is_last: bool) -> bool:
-        """Whether two blocks can be the same thing. In the last word of a block an address may be a leftover: there
-        only blocks of the same size are."""
+    def _pair(self, number: int, *, doubtful: bool) -> list[int]:
+        """Pair what a block leads to, by the words that are, or are not, `doubtful`; the blocks reached by it."""
+        block, at = self.old.blocks[number], self.partner[number]
+        theirs = _starts(self.new.blocks[at]) if at >= 0 else {}
+        found = []
+        for word, target in _starts(block).items():
+            candidate = theirs.get(word, -1)
+            if target < len(self.old.objects) or (word >= first_left(len(block.words))) != doubtful:
+                continue
+            if self.partner[target] < 0 and candidate not in self._taken and self._is_alike(target, candidate, doubtful):
+                self.partner[target] = candidate
+                self._taken.add(candidate)
+            elif doubtful and target not in self.reached:
+                _forget(block, word)
+                continue
+            if target not in self.reached:
+                self.reached.add(target)
+                found.append(target)
+        return found
+
+    def _is_alike(self, target: int, candidate: int, is_doubtful: bool) -> bool:
+        """Whether two blocks can be the same thing; where an address may be a leftover, only blocks of one size are."""
         if candidate < 0:
             return False
         mine, theirs = self.old.blocks[target], self.new.blocks[candidate]
         same_class = _class(self.old, mine) == _class(self.new, theirs)
-        return same_class and not (is_last and len(mine.words) != len(theirs.words))
+        return same_class and not (is_doubtful and len(mine.words) != len(theirs.words))
+
+
 
 
 def _class(graph: Graph, block: Block) -> tuple[str, int] | None:
@@ -94,8 +107,7 @@ def _class(graph: Graph, block: Block) -> tuple[str, int] | None:
 
 
 def _forget(block: Block, word: int) -> None:
-    """An address in the last word that leads to nothing that the other process has there: malloc gives out more than
-    was asked for, with what had been there before."""
+    """An address that may be a leftover leads to nothing that the other process has there."""
     block.kind[block.at == word] = Kind.ELSEWHERE
 
 
@@ -192,11 +204,14 @@ def _text(words: NDArray[np.uint64], ends: int) -> bytes:
 class Overlay:
     """Makes the objects of this process what `old` says, and `new` what they are now."""
 
-    def __init__(self, old: Graph, new: Graph, named: dict[str, int], libraries: dict[str, int]) -> None:
-        """`named`: addresses by name in this process; `libraries`: where each file of code is loaded."""
+    def __init__(
+        self, old: Graph, new: Graph, named: dict[str, int], libraries: dict[str, int], allocate: Callable[[int], int]
+    ) -> None:
+        """`named`: addresses by name in this process; `libraries`: where each file of code is loaded; `allocate`:
+        gives LAMMPS a new block of so many bytes."""
         self.pairing = Pairing(old, new)
         self.old, self.new = old, new
-        self._named, self._libraries = named, libraries
+        self._named, self._libraries, self._allocate = named, libraries, allocate
         self.left = set(self.pairing.missing)
         """Objects that are left as they are."""
         self._place = np.zeros(len(old.blocks), np.uint64)
@@ -242,7 +257,7 @@ class Overlay:
                 continue
             fits = at >= 0 and len(self.new.blocks[at].words) >= len(block.words)
             self._place[number] = (
-                self.new.blocks[at].address if fits else process.allocate(max(len(block.words), 1) * WORD)
+                self.new.blocks[at].address if fits else self._allocate(max(len(block.words), 1) * WORD)
             )
 
     def _write(self, number: int, block: Block) -> int:

@@ -26,6 +26,8 @@ MOST_BLOCKS = 20_000
 ADDRESS_BYTES = 6
 """Bytes of an address that are not zero."""
 MACHINERY = ("9Irregular",)
+SMALLEST = 3
+"""Words of the smallest block that malloc gives out."""
 _VECTOR = 3
 """Words of an std::vector: its begin, its end, the end of its room."""
 _STRUCTS = 4096
@@ -130,6 +132,15 @@ def end_of_text(words: Words) -> int:
     return end // WORD if is_text else -1
 
 
+def first_left(words: int) -> int:
+    """Index of the first word of a block of so many that may hold what malloc has left there.
+
+    That is what lies behind what was asked for: it may end a word earlier than the block, and in a smallest one two
+    (glibc, malloc/malloc.c: `alloc_perturb`).
+    """
+    return words - (2 if words == SMALLEST else 1)
+
+
 class Walk:
     """One look at the memory of a process that is at rest."""
 
@@ -171,6 +182,7 @@ class Walk:
             words = np.frombuffer(content[: len(content) // WORD * WORD], np.uint64)
             if self._is_buffer(address, words):
                 continue
+            words = words[: first_left(len(words))]
             end = 0
             for word in np.unique(words[self._is_mapped(words)]).tolist():
                 if word < end or word in self._claimed:

