@@ -23,6 +23,7 @@ from lammps_jobs.engine.communicator import Communicator
 from lammps_jobs.engine.interpreter import Interpreter, Quit
 from lammps_jobs.engine.restored_state import CannotContinue
 from lammps_jobs.engine.session import Session, Stopped, open_session
+from lammps_jobs.engine.set_up import MemoryNotGivenBack
 from lammps_jobs.engine.supervisor_line import ABANDONED, SupervisorLine
 from lammps_jobs.protocol import alive
 from lammps_jobs.protocol.engine_environment import TUNABLES
@@ -101,10 +102,12 @@ class _Engine:
         )  # fmt: skip
 
 
-def cause_of(error: BaseException) -> Literal["script", "resume", "internal"]:
+def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "internal"]:
     """Whose fault it is. LAMMPS's Python module raises its errors as plain `Exception` or MPIAbortException."""
     if isinstance(error, CannotContinue):
         return "resume"
+    if isinstance(error, MemoryNotGivenBack):
+        return "memory"
     is_of_lammps = type(error) is Exception or type(error).__name__ == "MPIAbortException"
     return "script" if is_of_lammps or isinstance(error, ScriptFault) else "internal"
 

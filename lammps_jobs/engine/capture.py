@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Any
 
 from lammps_jobs.engine import atom_order
 from lammps_jobs.engine.memory import atoms, state
+from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import Session, Stopped
 from lammps_jobs.protocol.engine_state import BoxState, EngineState, JournalState, PositionState, RunState
@@ -35,7 +37,7 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
     restart_s = time.monotonic() - started
     atoms.Atoms.take(lmp).save(folder / f"atoms.{communicator.rank}")
-    memory = state.take(lmp)
+    memory = _memory(lmp)
     memory.save(folder / f"memory.{communicator.rank}")
     session.flush()
     communicator.wait()
@@ -50,7 +52,8 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
                 number=session.cuts, folder=folder, state=engine_state, stage=session.stage + is_boundary,
                 boundary=is_boundary, stop=stop, outputs=outputs,
                 fidelity=fidelity.of_resume(
-                    session.journal, is_boundary=is_boundary, reneighboured=reneighboured, unseen=memory.unseen
+                    session.journal, is_boundary=is_boundary, reneighboured=reneighboured,
+                    missing=memory.missing, unseen=memory.unseen,
                 ),
                 restart_s=restart_s, cut_s=time.monotonic() - started,
             )
@@ -58,6 +61,14 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         root.handler.taken()
     if stop:
         raise Stopped
+
+
+def _memory(lmp: Any) -> Graph:
+    """What LAMMPS's objects hold. Where that cannot be told, the checkpoint is good without."""
+    try:
+        return state.take(lmp)
+    except Exception as error:
+        return Graph(missing=f"LAMMPS's memory could not be followed ({error!r})")
 
 
 def _state(session: Session, root: Root, rest: RunCommand | None) -> EngineState:

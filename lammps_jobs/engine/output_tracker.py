@@ -250,7 +250,12 @@ class OutputTracker:
         executables += self._executables & self._absent
         inputs = tuple(sorted(name for name in self._untouched if not os.path.isabs(name)))
         return Surroundings(
-            inputs, tuple(sorted(folders)), links, tuple(sorted(executables)), self._headed_now(), self._heads_now(),
+            inputs,
+            tuple(sorted(folders)),
+            links,
+            tuple(sorted(executables)),
+            self._headed_now(),
+            self._heads_now(),
             tuple(self._watched),
         )
 

@@ -14,6 +14,10 @@ from lammps_jobs.engine.session import Proof, Session
 from lammps_jobs.script.language import RunCommand
 
 
+class MemoryNotGivenBack(Exception):
+    """LAMMPS's objects may be half of one process and half of another: this one must not go on."""
+
+
 def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
     """LAMMPS's set-up, in a process that then holds every object that the cut one held.
 
@@ -50,7 +54,8 @@ def give_memory_back(session: Session, folder: Path) -> None:
     """Write back what the checkpoint in `folder` holds of LAMMPS's memory; what was seen of it is the session's proof.
 
     A difference that is left is a reason of the grade, by the name of the object. Raises CannotContinue when LAMMPS
-    lacks an object, or, where nothing could be compared, has not taken up again all that its restart file holds.
+    lacks an object, or, where nothing could be compared, has not taken up again all that its restart file holds;
+    MemoryNotGivenBack when it went wrong halfway.
     """
     started = time.monotonic()
     mine = _from(session, folder)
@@ -71,14 +76,19 @@ def _from(session: Session, folder: Path) -> Proof:
     """On this rank. Where nothing can be given back, what LAMMPS itself restored has to do: all of it, at least."""
     lmp, rank = session.lmp, session.communicator.rank
     why, graph, stored = "", Graph(), atoms.Atoms({})
-    if len(list(folder.glob("memory.*"))) != session.communicator.size:
-        why = "the number of ranks"
+    if session.job.restore and not session.job.restore.with_memory:
+        why = "LAMMPS failed when its memory had been given back, and has set itself up without"
+    elif len(list(folder.glob("memory.*"))) != session.communicator.size:
+        why = "the number of ranks is another one"
     elif state.is_on_a_device(lmp):
-        why = "KOKKOS's copy of the state"
+        why = "KOKKOS has a copy of the state, which is not looked at"
     else:
-        graph, stored = Graph.load(folder / f"memory.{rank}"), atoms.Atoms.load(folder / f"atoms.{rank}")
-        if graph.build != state.build_of(lmp):
-            why = "the build of LAMMPS"
+        try:
+            graph, stored = Graph.load(folder / f"memory.{rank}"), atoms.Atoms.load(folder / f"atoms.{rank}")
+        except Exception as error:  # of whatever kind numpy finds it to be
+            why = f"the memory in the checkpoint cannot be read ({error})"
+        else:
+            why = "" if graph.build == state.build_of(lmp) else graph.missing or "the build of LAMMPS is another one"
     if any(session.communicator.gather(why)):
         return Proof(everything=[why] if why else [])
     return _give_back(session, graph, stored)
@@ -88,10 +98,13 @@ def _give_back(session: Session, graph: Graph, stored: atoms.Atoms) -> Proof:
     lmp = session.lmp
     moved = stored.place(lmp) == "moved"
     if any(session.communicator.gather(moved)):
-        return Proof(everything=["the order of the atoms"] if moved else [])
-    stored.write(lmp)
-    repaired = state.give_back(lmp, graph)
-    found = state.prove(lmp, graph)
+        return Proof(everything=["the atoms lie in another order"] if moved else [])
+    try:
+        stored.write(lmp)
+        repaired = state.give_back(lmp, graph)
+        found = state.prove(lmp, graph)
+    except Exception as error:
+        raise MemoryNotGivenBack(f"LAMMPS's memory could not be given back: {error!r}") from error
     unmade = [name for name in repaired.missing if not state.exists(lmp, name)]
     if unmade:
         raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")

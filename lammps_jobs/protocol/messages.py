@@ -34,6 +34,8 @@ class Restore(Frozen):
     """Those of them that may be executed."""
     headed: tuple[str, ...]
     """Those of them in which the keywords stand that `fix ave/*` writes once."""
+    with_memory: bool
+    """Whether what the checkpoint holds of LAMMPS's own objects is given back."""
 
 
 class EngineJob(Frozen):
@@ -200,8 +202,9 @@ class Failed(Frozen):
     """The engine gives up. `cause` says whose fault it is."""
 
     kind: Literal["failed"] = "failed"
-    cause: Literal["script", "resume", "internal"]
+    cause: Literal["script", "resume", "memory", "internal"]
     """`script`: LAMMPS or the script's `quit`. `resume`: the checkpoint was not taken up again in full.
+    `memory`: LAMMPS's objects could not be given back as the checkpoint holds them; it goes on without.
     `internal`: our own program; never blamed on the script or on a cut."""
     where: ScriptLine
     text: str

@@ -36,13 +36,13 @@ STORING = Known("statistical", "it takes its values again at the first set-up af
 # -- the grade -------------------------------------------------------------------------------------
 
 
-def of_resume(journal: Journal, *, is_boundary: bool, reneighboured: bool, unseen: list[str]) -> Fidelity:
+def of_resume(journal: Journal, *, is_boundary: bool, reneighboured: bool, missing: str, unseen: list[str]) -> Fidelity:
     """How true a resume from a cut here is expected to be; what is seen of it then decides (`of_proof`).
 
     `is_boundary`: the cut lies between two stages. `reneighboured`: LAMMPS built its neighbour lists at this step.
-    `unseen`: objects whose state could not be followed to its end.
+    `missing`: why nothing of LAMMPS's state could be followed; `unseen`: objects that were not followed to their end.
     """
-    seen = of_proof(journal, [], unseen)
+    seen = of_proof(journal, [missing] if missing else [], unseen)
     never = is_boundary or reneighboured
     return seen.model_copy(update={"as_if": "never cut" if never and seen.grade == "exact" else "set up again"})
 
@@ -55,7 +55,7 @@ def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fi
     """
     found: list[tuple[Grade, str]] = []
     if everything:
-        found += [("faithful", f"not proven: {why} changed in the new process") for why in everything]
+        found += [("faithful", f"not proven: {why}") for why in everything]
         found += of_tables(journal)
     for name in unproven:
         known = _of_object(journal, name)

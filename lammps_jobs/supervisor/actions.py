@@ -17,6 +17,8 @@ class StartTry:
     barred_stages: frozenset[int]
     """Stages from whose middle it must not go on, and in which no checkpoint is taken."""
     barred_checkpoints: frozenset[int]
+    with_memory: bool
+    """Whether what the checkpoint holds of LAMMPS's own objects is given back."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ class AttemptState:
     """Of the newest try; what an engine that was given up still says is passed over."""
     fruitless: int = 0
     """Tries started since the last checkpoint."""
+    with_memory: bool = True
+    """Whether a new engine gets back what its checkpoint holds of LAMMPS's objects: until LAMMPS fails after that."""
     start_at: float | None = None
     """When the next try starts; None: none is waited for."""
     is_listening: bool = False

@@ -191,7 +191,9 @@ class Supervisor:
         workdir.write_inputs(self.record, self.spec, self._folder)
         job = self._job(action.barred_stages)
         if found.checkpoint:
-            job = workdir.write_checkpoint(self.record, found.checkpoint, job, self._folder)
+            job = workdir.write_checkpoint(
+                self.record, found.checkpoint, job, self._folder, with_memory=action.with_memory
+            )
             past = (found.checkpoint.stage, found.checkpoint.step)
             job = job.model_copy(update={"cut_plan": self._cuts_after(past)})
         else:

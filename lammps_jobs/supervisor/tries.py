@@ -48,7 +48,7 @@ def start_try(state: AttemptState, at: float) -> Step:
 
 
 def start_action(state: AttemptState) -> Action:
-    return actions.StartTry(state.number, state.barred.stages, state.barred.checkpoints)
+    return actions.StartTry(state.number, state.barred.stages, state.barred.checkpoints, state.with_memory)
 
 
 # -- failures ------------------------------------------------------------------------------------------
@@ -66,6 +66,8 @@ def engine_failed(state: AttemptState, report: messages.Failed, at: float) -> St
             remedy = "Start the run again under a new name."
             error = CannotResume(report.text, where=str(report.where), remedy=remedy)
             return failed_with(state, error) if state.stopping else blame_the_cut(state, place, error, at)
+        case "memory":
+            return without_memory(state, place, report.text, at)
         case "script":
             error = ScriptError(report.text, where=str(report.where), remedy=CORRECT)
             return failed_with(state, error) if io_error(report.text) else suspect(state, place, error, at)
@@ -92,8 +94,13 @@ def suspect(state: AttemptState, place: Place, error: LammpsJobsError, at: float
     if again or any((d.stage, d.checkpoint) == _accused(cut) for d in state.on_probation):
         return blame_the_cut(state, place, error, at)
     text = f"LAMMPS failed soon after checkpoint {cut.seq}, and is started again from the newest one: {error.what}"
-    event = append(state, "warning", text, stage=place.stage, step=place.step)
-    state, start = start_try(replace(state, suspicion=place), at)
+    return without_memory(replace(state, suspicion=place), place, text, at)
+
+
+def without_memory(state: AttemptState, place: Place, why: str, at: float) -> Step:
+    """Start LAMMPS again, and let it set itself up from its restart file alone: no memory of ours can be at fault."""
+    event = append(state, "warning", why, stage=place.stage, step=place.step)
+    state, start = start_try(replace(state, with_memory=False), at)
     return state, (event, *start)
 
 

@@ -31,7 +31,9 @@ def write_inputs(record: RunRecord, spec: RunSpec, folder: Path) -> None:
         (folder / name).chmod((folder / name).stat().st_mode | EXECUTABLE)
 
 
-def write_checkpoint(record: RunRecord, checkpoint: Checkpoint, job: EngineJob, folder: Path) -> EngineJob:
+def write_checkpoint(
+    record: RunRecord, checkpoint: Checkpoint, job: EngineJob, folder: Path, *, with_memory: bool
+) -> EngineJob:
     """Write what resuming from a checkpoint reads, and make the run's `folder`, where the inputs lie, what it was then.
 
     The contents of its other files come when the engine asks for them. Returns the engine's job. Raises Damaged.
@@ -45,6 +47,7 @@ def write_checkpoint(record: RunRecord, checkpoint: Checkpoint, job: EngineJob, 
     restore = Restore(
         restart=place / ("restart" if "restart" in checkpoint.restart else "restart.%"), state=place / "state",
         outputs=tuple(checkpoint.outputs), executables=state.folder.executables, headed=state.folder.headed,
+        with_memory=with_memory,
     )  # fmt: skip
     return job.model_copy(update={"restore": restore, "inputs": state.folder.inputs})
 

@@ -66,12 +66,43 @@ def test_fault_of_the_script_is_reported_as_such_with_its_place(tmp_path, line, 
 
 
 def test_checkpoint_that_cannot_be_read_is_our_fault_not_the_script_s(tmp_path):
-    (tmp_path / "state").write_text('{"format": 3}')
-    gone = Restore(restart=tmp_path / "restart", state=tmp_path / "state", outputs=(), executables=(), headed=())
+    (tmp_path / "state").write_text('{"format": 4}')
+    gone = Restore(
+        restart=tmp_path / "restart", state=tmp_path / "state", outputs=(), executables=(), headed=(), with_memory=True
+    )
     with supervised(job_in(tmp_path, LONG, restore=gone)) as ours:
         failed = ours.hear(Failed)
         assert failed.cause == "internal"
         assert "Traceback" in failed.traceback
+
+
+NOT_PROVEN = {
+    "without": "not proven: LAMMPS failed when its memory had been given back, and has set itself up without",
+    "torn": "not proven: the memory in the checkpoint cannot be read (File is not a zip file)",
+    "gone": "not proven: the number of ranks is another one",
+}
+
+
+@pytest.mark.parametrize("fault", NOT_PROVEN)
+def test_checkpoint_whose_memory_is_of_no_use_is_gone_on_from_and_no_exact_one(tmp_path, fault):
+    with supervised(job_in(tmp_path / "first", LONG)) as ours:
+        hear_step(ours)
+        ours.channel.send(Stop(within_s=5.0))
+        cut = ours.hear(Cut)
+    state, memory = cut.folder / "state", cut.folder / "memory.0"
+    state.write_bytes(cut.state.model_dump_json().encode())
+    if fault == "torn":
+        memory.write_bytes(memory.read_bytes()[:1000])
+    elif fault == "gone":
+        memory.unlink()
+    restored = Restore(
+        restart=cut.folder / "restart", state=state, outputs=(), executables=(), headed=(),
+        with_memory=fault != "without",
+    )  # fmt: skip
+    with supervised(job_in(tmp_path / "second", LONG, restore=restored)) as ours:
+        seen = ours.hear(Resumed).seen
+        assert (seen.grade, seen.reasons) == ("faithful", (NOT_PROVEN[fault],))
+        assert hear_step(ours).step >= cut.state.step
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -92,7 +123,9 @@ def test_checkpoint_is_taken_when_asked_for_and_a_new_engine_goes_on_from_it(tmp
     restart = cut.folder / ("restart" if ranks == 1 else "restart.%")
     state = cut.folder / "state"
     state.write_bytes(cut.state.model_dump_json().encode())
-    restored = Restore(restart=restart, state=state, outputs=("log.lammps",), executables=(), headed=())
+    restored = Restore(
+        restart=restart, state=state, outputs=("log.lammps",), executables=(), headed=(), with_memory=True
+    )
     with supervised(job_in(tmp_path / "second", LONG, ranks=ranks, restore=restored)) as ours:
         assert ours.hear(Resumed) == Resumed(stage=1, step=cut.state.step, seen=Fidelity(as_if="never cut"))
         assert hear_step(ours).step >= cut.state.step

@@ -42,7 +42,7 @@ def test_another_format_is_told_from_damage_whatever_else_it_holds(found):
     assert error.value.where == "checkpoint 3"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"[" * 200_000, b'{"format": 3}', b'{"format": "2"}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"[" * 200_000, b'{"format": 4}', b'{"format": "2"}'])
 def test_what_is_no_state_is_damaged(content):
     with pytest.raises(Damaged):
         EngineState.parse(content, "here")

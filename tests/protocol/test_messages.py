@@ -64,7 +64,7 @@ JOB = EngineJob(
     scratch=Path("/scratch"), socket=Path("../engine.sock"), alive=Path("/scratch/alive"), every_s=600.0,
     no_checkpoint_stages=(3,), cut_plan=CutPlan(cut_at=((1, 350),), then="stop"), is_rehearsed=True,
     restore=Restore(restart=Path("/scratch/resume/restart.%"), state=Path("/scratch/resume/state"), outputs=("dump",),
-                    executables=(), headed=()),
+                    executables=(), headed=(), with_memory=True),
 )  # fmt: skip
 Union = TypeAdapter[Any]
 SPOKEN: list[tuple[Union, Frozen]] = [*((REPORT, report) for report in REPORTS), *((ORDER, order) for order in ORDERS)]

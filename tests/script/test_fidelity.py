@@ -83,7 +83,7 @@ def test_fix_that_has_just_been_made_has_no_past_to_lose_but_an_unknown_one_may(
 )
 def test_expectation_of_a_resume(boundary, reneighboured, unseen, grade, as_if):
     made = recorded("fix 1 all nvt temp 1 1 1", "fix 2 all made/up")
-    found = fidelity.of_resume(made, is_boundary=boundary, reneighboured=reneighboured, unseen=unseen)
+    found = fidelity.of_resume(made, is_boundary=boundary, reneighboured=reneighboured, missing="", unseen=unseen)
     assert (found.grade, found.as_if) == (grade, as_if)
     assert len(found.reasons) == len(unseen)
 

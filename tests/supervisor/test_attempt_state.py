@@ -131,7 +131,7 @@ def decided(done: list[Action]) -> list[tuple[str, int, int | None]]:
 
 def test_an_attempt_from_its_start_to_its_end():
     attempt = Attempt()
-    assert attempt.first == (StartTry(1, frozenset(), frozenset()),)
+    assert attempt.first == (StartTry(1, frozenset(), frozenset(), with_memory=True),)
     attempt.goes_on_from(None)
     (commit,) = kinds(attempt.says(cut()), Commit)
     done = attempt(Committed(5.0, cut(), checkpoint(1, 100), 0.3))
@@ -300,11 +300,19 @@ def test_a_run_that_stands_still_is_given_up_only_where_a_checkpoint_could_be_ex
 def test_one_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint():
     attempt = Attempt().goes_on_from(checkpoint(9, 1402))
     done = attempt.dies(CRASH, 1402 + SOON)
-    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset())]
+    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset(), with_memory=False)]
     assert decided(attempt.all) == []
     attempt.goes_on_from(checkpoint(9, 1402))
     attempt.says(moved(5000))
     assert attempt.state.suspicion is None
+
+
+def test_memory_that_cannot_be_given_back_is_left_out_and_nothing_is_blamed():
+    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
+    done = attempt.says(failed("memory", 1402))
+    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset(), with_memory=False)]
+    assert [action.event.kind for action in kinds(done, Append)] == ["warning"]
+    assert decided(attempt.all) == []
 
 
 def test_the_second_crash_at_the_same_place_blames_the_cut():

@@ -77,7 +77,11 @@ class Pairing:
             candidate = theirs.get(word, -1)
             if target < len(self.old.objects) or (word >= first_left(len(block.words))) != doubtful:
                 continue
-            if self.partner[target] < 0 and candidate not in self._taken and self._is_alike(target, candidate, doubtful):
+            if (
+                self.partner[target] < 0
+                and candidate not in self._taken
+                and self._is_alike(target, candidate, doubtful)
+            ):
                 self.partner[target] = candidate
                 self._taken.add(candidate)
             elif doubtful and target not in self.reached:
@@ -95,8 +99,6 @@ class Pairing:
         mine, theirs = self.old.blocks[target], self.new.blocks[candidate]
         same_class = _class(self.old, mine) == _class(self.new, theirs)
         return same_class and not (is_doubtful and len(mine.words) != len(theirs.words))
-
-
 
 
 def _class(graph: Graph, block: Block) -> tuple[str, int] | None:

@@ -82,10 +82,13 @@ class Graph:
     """Objects that were not followed to their end."""
     build: str = ""
     """Which build of LAMMPS the objects are of."""
+    missing: str = ""
+    """Why there are none."""
 
     def save(self, path: Path) -> None:
         lengths = [(b.owner, len(b.words), len(b.at)) for b in self.blocks]
-        meta = {"objects": self.objects, "names": self.names, "unseen": self.unseen, "build": self.build}
+        meta = {"objects": self.objects, "names": self.names, "unseen": self.unseen, "build": self.build,
+                "missing": self.missing}  # fmt: skip
         with path.open("wb") as file:
             np.savez(
                 file,
@@ -103,8 +106,9 @@ class Graph:
         with np.load(path, allow_pickle=False) as stored:
             meta = json.loads(stored["meta"].tobytes())
             graph = cls(
-                [(name, kind) for name, kind in meta["objects"]], [], meta["names"], meta["unseen"], meta["build"]
-            )
+                [(name, kind) for name, kind in meta["objects"]], [], meta["names"], meta["unseen"], meta["build"],
+                meta["missing"],
+            )  # fmt: skip
             words, at, kind = stored["words"], stored["at"], stored["kind"]
             target, offset = stored["target"], stored["offset"]
             word, link = 0, 0
