@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammps_jobs.engine.memory import process
-from lammps_jobs.engine.memory.graph import ADDRESS_BYTES, Block, Graph, Kind, end_of_text, first_left
+from lammps_jobs.engine.memory.graph import Block, Graph, Kind
 from lammps_jobs.engine.memory.process import WORD
 
-_LOOKS_LIKE_ADDRESS = np.uint64(0x55 << 40)
-"""Where Linux puts a program's heap, libraries and stack: from here on a number points to what is gone."""
 _HANDLE, _HANDLE_KINDS = np.uint32(0xFFFFF000), (0x44000000, 0x84000000, 0xC4000000)
 """MPICH's handles are 32-bit numbers of these kinds with a small index (mpir_objects.h): names of one process alone."""
 
@@ -51,54 +49,32 @@ class Pairing:
                 self.missing.append(name)
                 continue
             self.partner[number] = at
-        self._taken = taken
-        self._doubtful: list[int] = []
-        """Blocks with addresses that may be leftovers, which are believed only where nothing else has been found."""
         for number in range(len(old.objects)):
             if self.partner[number] >= 0:
-                self._pair_below(number)
-        while self._doubtful:
-            for target in self._pair(self._doubtful.pop(), doubtful=True):
-                self._pair_below(target)
+                self._pair_below(number, taken)
 
-    def _pair_below(self, root: int) -> None:
+    def _pair_below(self, root: int, taken: set[int]) -> None:
         pending = [root]
         while pending:
             number = pending.pop()
-            self._doubtful.append(number)
-            pending += self._pair(number, doubtful=False)
+            at = self.partner[number]
+            theirs = _starts(self.new.blocks[at]) if at >= 0 else {}
+            for word, target in _starts(self.old.blocks[number]).items():
+                candidate = theirs.get(word, -1)
+                if target < len(self.old.objects):
+                    continue
+                if self.partner[target] < 0 and candidate not in taken and self._is_alike(target, candidate):
+                    self.partner[target] = candidate
+                    taken.add(candidate)
+                if target not in self.reached:
+                    self.reached.add(target)
+                    pending.append(target)
 
-    def _pair(self, number: int, *, doubtful: bool) -> list[int]:
-        """Pair what a block leads to, by the words that are, or are not, `doubtful`; the blocks reached by it."""
-        block, at = self.old.blocks[number], self.partner[number]
-        theirs = _starts(self.new.blocks[at]) if at >= 0 else {}
-        found = []
-        for word, target in _starts(block).items():
-            candidate = theirs.get(word, -1)
-            if target < len(self.old.objects) or (word >= first_left(len(block.words))) != doubtful:
-                continue
-            if (
-                self.partner[target] < 0
-                and candidate not in self._taken
-                and self._is_alike(target, candidate, doubtful)
-            ):
-                self.partner[target] = candidate
-                self._taken.add(candidate)
-            elif doubtful and target not in self.reached:
-                _forget(block, word)
-                continue
-            if target not in self.reached:
-                self.reached.add(target)
-                found.append(target)
-        return found
-
-    def _is_alike(self, target: int, candidate: int, is_doubtful: bool) -> bool:
-        """Whether two blocks can be the same thing; where an address may be a leftover, only blocks of one size are."""
-        if candidate < 0:
-            return False
-        mine, theirs = self.old.blocks[target], self.new.blocks[candidate]
-        same_class = _class(self.old, mine) == _class(self.new, theirs)
-        return same_class and not (is_doubtful and len(mine.words) != len(theirs.words))
+    def _is_alike(self, target: int, candidate: int) -> bool:
+        """Whether two blocks can be the same thing."""
+        return candidate >= 0 and _class(self.old, self.old.blocks[target]) == _class(
+            self.new, self.new.blocks[candidate]
+        )
 
 
 def _class(graph: Graph, block: Block) -> tuple[str, int] | None:
@@ -106,11 +82,6 @@ def _class(graph: Graph, block: Block) -> tuple[str, int] | None:
     if not len(block.at) or block.at[0] != 0 or block.kind[0] != Kind.LIBRARY:
         return None
     return graph.names[int(block.target[0])], int(block.offset[0])
-
-
-def _forget(block: Block, word: int) -> None:
-    """An address that may be a leftover leads to nothing that the other process has there."""
-    block.kind[block.at == word] = Kind.ELSEWHERE
 
 
 def _starts(block: Block) -> dict[int, int]:
@@ -144,9 +115,6 @@ def _differing(block: Block, other: Block, pairing: Pairing) -> int:
     differs = block.words != other.words[:size]
     mine, theirs = _links(block, size), _links(other, size)
     differs &= ~_keeps(block.words, other.words[:size])
-    ends = end_of_text(block.words)
-    if ends >= 0 and _text(block.words, ends) == _text(other.words, ends):
-        differs[ends] = False
     differs[block.at] = False
     differs[theirs.at[theirs.at < size]] = False
     count = int(differs.sum())
@@ -183,9 +151,6 @@ def _same_link(mine: Block, k: int, theirs: Block, at: int, pairing: Pairing) ->
 
 def _keeps(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Words that stay as the new process has them: they name something of a process, not of the simulation."""
-    pointed = (old >= _LOOKS_LIKE_ADDRESS) & (old < np.uint64(process.HIGHEST))
-    letters = np.ascontiguousarray(old).view(np.uint8).reshape(-1, WORD)[:, :ADDRESS_BYTES]
-    pointed &= ~((letters >= 0x20) & (letters < 0x7F)).all(axis=1)  # a string of six
     handles = np.zeros(len(old), bool)
     mine, theirs = (
         words.view(np.uint32).reshape(-1, 2) for words in (np.ascontiguousarray(old), np.ascontiguousarray(new))
@@ -193,14 +158,7 @@ def _keeps(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.bool_
     for kind in _HANDLE_KINDS:
         both = ((mine & _HANDLE) == kind) & ((theirs & _HANDLE) == kind)
         handles |= both.any(axis=1)
-    ends = end_of_text(old)
-    if ends >= 0:
-        pointed[ends] = False
-    return np.asarray(pointed | handles)
-
-
-def _text(words: NDArray[np.uint64], ends: int) -> bytes:
-    return words[: ends + 1].tobytes().partition(b"\0")[0]
+    return handles
 
 
 class Overlay:
@@ -240,12 +198,10 @@ class Overlay:
                 self.left.add(self.old.objects[block.owner][0])
 
     def _can_be_made(self, block: Block) -> bool:
-        slack = max(len(block.words) // 2, 1) if _class(self.old, block) is None else len(block.words)
         return all(
             kind == Kind.OWN or (kind == Kind.NAMED and self.old.names[target] in self._named)
             or (kind == Kind.LIBRARY and self.old.names[target] in self._libraries)
-            or (kind == Kind.ELSEWHERE and word >= slack)
-            for word, kind, target in zip(block.at.tolist(), block.kind.tolist(), block.target.tolist(), strict=True)
+            for kind, target in zip(block.kind.tolist(), block.target.tolist(), strict=True)
         )  # fmt: skip
 
     def _find_places(self) -> None:

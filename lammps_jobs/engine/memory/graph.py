@@ -23,11 +23,7 @@ from lammps_jobs.engine.memory.process import WORD, Mapping
 Words = NDArray[np.uint64]
 MOST_BLOCKS = 20_000
 """Blocks of one object; one with more is not followed any further, and counts as not seen."""
-ADDRESS_BYTES = 6
-"""Bytes of an address that are not zero."""
 MACHINERY = ("9Irregular",)
-SMALLEST = 3
-"""Words of the smallest block that malloc gives out."""
 _VECTOR = 3
 """Words of an std::vector: its begin, its end, the end of its room."""
 _STRUCTS = 4096
@@ -125,26 +121,6 @@ def _joined(arrays: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype)
 
 
-def end_of_text(words: Words) -> int:
-    """Index of the word in which the string that a block holds ends; -1 when it holds none.
-
-    Behind that end lies what malloc has left there, often part of an address.
-    """
-    content = words.tobytes()
-    end = content.find(b"\0")
-    is_text = end > 0 and end % WORD < ADDRESS_BYTES and all(0x20 <= byte < 0x7F for byte in content[:end])
-    return end // WORD if is_text else -1
-
-
-def first_left(words: int) -> int:
-    """Index of the first word of a block of so many that may hold what malloc has left there.
-
-    That is what lies behind what was asked for: it may end a word earlier than the block, and in a smallest one two
-    (glibc, malloc/malloc.c: `alloc_perturb`).
-    """
-    return words - (2 if words == SMALLEST else 1)
-
-
 class Walk:
     """One look at the memory of a process that is at rest."""
 
@@ -186,7 +162,6 @@ class Walk:
             words = np.frombuffer(content[: len(content) // WORD * WORD], np.uint64)
             if self._is_buffer(address, words):
                 continue
-            words = words[: first_left(len(words))]
             end = 0
             for word in np.unique(words[self._is_mapped(words)]).tolist():
                 if word < end or word in self._claimed:
@@ -205,9 +180,6 @@ class Walk:
             return False
         used = int(np.count_nonzero(words))
         return 2 * int(np.count_nonzero(self._is_mapped(words))) < used
-
-    def _begins_block(self, word: int) -> bool:
-        return word in self._claimed or bool(process.block_size(word))
 
     def _is_mapped(self, words: Words) -> NDArray[np.bool_]:
         at = np.searchsorted(self._lows, words, side="right") - 1
@@ -245,28 +217,15 @@ class Walk:
         content = process.read(block.address, size // WORD * WORD) or b""
         words = np.frombuffer(content, np.uint64)
         is_pointer = self._is_mapped(words)
-        is_plain = len(words) * WORD <= _STRUCTS and not process.class_of(block.address)
-        ends = end_of_text(words) if is_plain else -1
-        if ends >= 0 and is_pointer[ends]:
-            address = int(words[ends])
-            kind, target, _, _ = self._inside(graph, address)
-            is_member = kind is Kind.NAMED or (kind is Kind.OWN and target < len(graph.objects))
-            may_be = self._begins_block(address) or is_member or 0 <= address - block.address < size
-            is_pointer[ends] = ends == 0 and may_be
-        at = np.flatnonzero(is_pointer).astype(np.uint32)
-        if is_plain and not is_pointer[:-1].any():
-            # malloc gives out more than was asked for, with what had been there before: the last word at most
-            self._leave(block, words, at, first=len(words) - 1)
-            return []
         for answer in self._answers:
             if 0 <= answer - block.address < size:
                 first = (answer - block.address) // WORD
                 is_pointer[first : first + _VECTOR] = False
                 words = words.copy()
                 words[first : first + _VECTOR] = 0
-                at = np.flatnonzero(is_pointer).astype(np.uint32)
+        at = np.flatnonzero(is_pointer).astype(np.uint32)
         if self._is_buffer(block.address, words):
-            self._leave(block, words, at, first=0)
+            self._leave(block, words, at)
             return []
         new: list[int] = []
         kinds, targets, offsets = [], [], []
@@ -296,9 +255,9 @@ class Walk:
         block.offset = np.array(offsets, np.int64)
         return new
 
-    def _leave(self, block: Block, words: Words, at: NDArray[np.uint32], *, first: int) -> None:
-        """Take the block as data; what looks like a pointer from its word `first` on leads ELSEWHERE."""
-        block.words, block.at = words, at[at >= first]
+    def _leave(self, block: Block, words: Words, at: NDArray[np.uint32]) -> None:
+        """Take the block as data; what looks like a pointer in it leads ELSEWHERE."""
+        block.words, block.at = words, at
         block.kind = np.full(len(block.at), Kind.ELSEWHERE, np.uint8)
         block.target, block.offset = np.full(len(block.at), -1, np.int32), np.zeros(len(block.at), np.int64)
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lammps_jobs.engine.memory import objects, process
+from lammps_jobs.engine.memory.process import Unknown
 
 RUN, CLEANUP = "3runEi", "7cleanupEv"
 _SLOTS = 96
@@ -26,10 +27,6 @@ _FINISH = "_ZN9LAMMPS_NS6Finish"
 _FINISH_SIZE = 4096
 _LANE = 4
 """Bytes of the smallest members of class Update."""
-
-
-class Unknown(Exception):
-    """This build of LAMMPS is laid out in a way that we do not recognise."""
 
 
 class InnerLoop:

