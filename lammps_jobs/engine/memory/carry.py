@@ -101,7 +101,7 @@ def compare(old: Graph, new: Graph) -> Compared:
         at = pairing.partner[number]
         if number not in pairing.reached:
             continue
-        if at < 0 or len(new.blocks[at].words) < len(block.words):
+        if at < 0 or not _fits(block, new.blocks[at]):
             found.changed[name] += 1
             continue
         count = _differing(block, new.blocks[at], pairing)
@@ -111,12 +111,11 @@ def compare(old: Graph, new: Graph) -> Compared:
 
 
 def _differing(block: Block, other: Block, pairing: Pairing) -> int:
-    size = len(block.words)
-    differs = block.words != other.words[:size]
-    mine, theirs = _links(block, size), _links(other, size)
-    differs &= ~_keeps(block.words, other.words[:size])
-    differs[block.at] = False
-    differs[theirs.at[theirs.at < size]] = False
+    size = min(len(block.words), len(other.words))
+    mine, theirs = _cut(block, size), _cut(other, size)
+    differs = (mine.words != theirs.words) & ~_keeps(mine.words, theirs.words)
+    differs[mine.at] = False
+    differs[theirs.at] = False
     count = int(differs.sum())
     their_links = dict(zip(theirs.at.tolist(), range(len(theirs.at)), strict=True))
     for k, word in enumerate(mine.at.tolist()):
@@ -128,8 +127,10 @@ def _differing(block: Block, other: Block, pairing: Pairing) -> int:
     return count
 
 
-def _links(block: Block, size: int) -> Block:
-    return block if len(block.words) <= size else _cut(block, size)
+def _fits(block: Block, other: Block) -> bool:
+    """Whether all that a block holds has room in another one; behind what was asked for there are zeros."""
+    used = np.flatnonzero(block.words)
+    return not len(used) or int(used[-1]) < len(other.words)
 
 
 def _cut(block: Block, size: int) -> Block:
@@ -213,14 +214,15 @@ class Overlay:
             at = self.pairing.partner[number]
             if number not in self.pairing.reached:
                 continue
-            fits = at >= 0 and len(self.new.blocks[at].words) >= len(block.words)
-            self._place[number] = (
-                self.new.blocks[at].address if fits else self._allocate(max(len(block.words), 1) * WORD)
-            )
+            fits = at >= 0 and _fits(block, self.new.blocks[at])
+            self._place[number] = self.new.blocks[at].address if fits else self._allocate(len(block.words) * WORD)
 
     def _write(self, number: int, block: Block) -> int:
         at = self.pairing.partner[number]
-        size = len(block.words)
+        place = int(self._place[number])
+        is_new = at < 0 or place != self.new.blocks[at].address
+        size = len(block.words) if is_new else min(len(block.words), len(self.new.blocks[at].words))
+        block = _cut(block, size)
         words = block.words.copy()
         other = _cut(self.new.blocks[at], size) if at >= 0 else None
         known = np.zeros(0, np.uint64) if other is None else other.words
@@ -247,8 +249,6 @@ class Overlay:
             is_data[block.at] = False
             stays[:span] |= is_data[:span] & _keeps(block.words[:span], known)
             words[:span][stays[:span]] = known[stays[:span]]
-        place = int(self._place[number])
-        is_new = other is None or place != other.address
         changed = size - len(known) if is_new else 0
         changed += int((words[: len(known)] != known).sum())
         if changed:

@@ -22,6 +22,7 @@ LOWEST, HIGHEST = 1 << 16, 1 << 47
 _HEADER = 16
 """Bytes of a chunk in front of the block: size of the one before, own size with three flags."""
 _FLAGS, _IN_USE, _IS_MAPPED, _IS_OF_A_THREAD = 7, 1, 2, 4
+_SMALL, _ALIGNMENT = 256, 64
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -39,6 +40,7 @@ class _DlInfo(ctypes.Structure):
 def _libc() -> Any:
     libc = ctypes.CDLL(None)
     libc.dladdr.argtypes = [ctypes.c_void_p, ctypes.POINTER(_DlInfo)]
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
     return libc
 
@@ -84,11 +86,19 @@ def block_size(address: int) -> int:
 
 
 def allocate(size: int) -> int:
-    """A new block of malloc with at least `size` bytes, at a multiple of 64 as LAMMPS's own arrays lie."""
-    pointer = ctypes.c_void_p()
-    if LIBC.posix_memalign(ctypes.byref(pointer), 64, max(size, WORD)):
+    """A new block of malloc with `size` bytes; a large one at a multiple of 64, as LAMMPS's own arrays lie.
+
+    It is as zero behind them as LAMMPS's own blocks are (`clean_blocks`).
+    """
+    if size <= _SMALL:
+        address = int(LIBC.malloc(size) or 0)
+    else:
+        pointer = ctypes.c_void_p()
+        address = 0 if LIBC.posix_memalign(ctypes.byref(pointer), _ALIGNMENT, size) else int(pointer.value or 0)
+    if not address:
         raise MemoryError(f"{size} bytes for the state of LAMMPS")
-    return int(pointer.value or 0)
+    ctypes.memset(address, 0, max(size, block_size(address)))
+    return address
 
 
 def write(address: int, content: bytes) -> None:
