@@ -33,7 +33,7 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         folder.mkdir()
     session.drop_log(True)
     communicator.wait()
-    with session.between_runs():
+    with session.between_runs(), atoms.all_inside(lmp) if communicator.size > 1 else contextlib.nullcontext():
         lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
     restart_s = time.monotonic() - started
     atoms.Atoms.take(lmp).save(folder / f"atoms.{communicator.rank}")

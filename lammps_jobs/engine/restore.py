@@ -10,7 +10,7 @@ from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.open_files import follow
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import NO_COMMAND, Session
-from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back, set_up
+from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back, read_memory, set_up
 from lammps_jobs.protocol.engine_state import EngineState
 from lammps_jobs.protocol.messages import Restore, Resumed
 from lammps_jobs.script import fidelity, looks, styles
@@ -57,14 +57,16 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
         session.root.log.echoes = state.echoes
     forget_new_bytes(session)  # of files that the commands issued again opened
     loop = InnerLoop(session.lmp)
-    if rest or session.has_set_up:
+    memory = read_memory(session, checkpoint.state.parent)
+    session.has_set_up = bool(rest) or (session.has_set_up and not memory.missing)
+    if session.has_set_up:
         set_up(session, loop, rest)
     for entry in journal.after_box():
         if entry in deferred:
             with session.between_runs():
                 _issue_again(session, entry)
     forget_new_bytes(session)
-    give_memory_back(session, checkpoint.state.parent)
+    give_memory_back(session, memory)
     if session.root and not session.proof.everything:  # LAMMPS knows again what it had written before
         _begin_with_heads(session.root, journal)
     if session.root:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from lammps_jobs.engine import atom_order
-from lammps_jobs.engine.memory import atoms, state
+from lammps_jobs.engine.memory import state
+from lammps_jobs.engine.memory.atoms import Atoms, put_inside
 from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.restored_state import CannotContinue, check_all_state_claimed
@@ -38,11 +40,13 @@ def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
 
 def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
     """What a resume from a cut here does, in the process that was cut: the reference for such a resume."""
-    graph, stored = state.take(session.lmp), atoms.Atoms.take(session.lmp)
+    graph, stored = state.take(session.lmp), Atoms.take(session.lmp)
     session.drop_log(True)
     if session.loop:
         session.loop.abandon()
     loop = InnerLoop(session.lmp)
+    if session.communicator.size > 1:  # as in the restart file that a resume reads
+        put_inside(session.lmp)
     set_up(session, loop, rest)
     _give_back(session, graph, stored)
     forget_new_bytes(session)
@@ -50,32 +54,20 @@ def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
     return loop
 
 
-def give_memory_back(session: Session, folder: Path) -> None:
-    """Write back what the checkpoint in `folder` holds of LAMMPS's memory; what was seen of it is the session's proof.
+@dataclass(frozen=True)
+class StoredMemory:
+    """What a checkpoint holds of this rank's LAMMPS."""
 
-    A difference that is left is a reason of the grade, by the name of the object. Raises CannotContinue when LAMMPS
-    lacks an object, or, where nothing could be compared, has not taken up again all that its restart file holds;
-    MemoryNotGivenBack when it went wrong halfway.
-    """
-    started = time.monotonic()
-    mine = _from(session, folder)
-    proofs = session.communicator.gather(mine)
-    session.proof = Proof(
-        everything=sorted({name for proof in proofs for name in proof.everything}),
-        unproven=sorted({name for proof in proofs for name in proof.unproven}),
-        repaired=sorted({name for proof in proofs for name in proof.repaired}),
-        seconds=time.monotonic() - started,
-    )
-    if session.proof.everything and session.has_set_up:
-        check_all_state_claimed(session)
-    elif not session.proof.everything:
-        session.unclaimed_since = None
+    graph: Graph
+    atoms: Atoms
+    missing: str = ""
+    """Why none of it is of use here, on whatever rank."""
 
 
-def _from(session: Session, folder: Path) -> Proof:
-    """On this rank. Where nothing can be given back, what LAMMPS itself restored has to do: all of it, at least."""
+def read_memory(session: Session, folder: Path) -> StoredMemory:
+    """The memory in the checkpoint in `folder`. Without it, what LAMMPS restores by itself has to do."""
     lmp, rank = session.lmp, session.communicator.rank
-    why, graph, stored = "", Graph(), atoms.Atoms({})
+    why, graph, stored = "", Graph(), Atoms({})
     if session.job.restore and not session.job.restore.with_memory:
         why = "LAMMPS failed when its memory had been given back, and has set itself up without"
     elif len(list(folder.glob("memory.*"))) != session.communicator.size:
@@ -84,21 +76,46 @@ def _from(session: Session, folder: Path) -> Proof:
         why = "KOKKOS has a copy of the state, which is not looked at"
     else:
         try:
-            graph, stored = Graph.load(folder / f"memory.{rank}"), atoms.Atoms.load(folder / f"atoms.{rank}")
+            graph, stored = Graph.load(folder / f"memory.{rank}"), Atoms.load(folder / f"atoms.{rank}")
         except Exception as error:  # of whatever kind numpy finds it to be
             why = f"the memory in the checkpoint cannot be read ({error})"
         else:
             why = "" if graph.build == state.build_of(lmp) else graph.missing or "the build of LAMMPS is another one"
-    if any(session.communicator.gather(why)):
-        return Proof(everything=[why] if why else [])
-    return _give_back(session, graph, stored)
+    return StoredMemory(graph, stored, next(filter(None, session.communicator.gather(why)), ""))
 
 
-def _give_back(session: Session, graph: Graph, stored: atoms.Atoms) -> Proof:
+def give_memory_back(session: Session, memory: StoredMemory) -> None:
+    """Write a checkpoint's memory back, and compare; what was seen is the session's proof.
+
+    A difference that is left is a reason of the grade, by the name of the object. Raises CannotContinue when LAMMPS
+    lacks an object, or, where nothing could be compared, has not taken up again all that its restart file holds;
+    MemoryNotGivenBack when LAMMPS, as it is now, must not go on.
+    """
+    if memory.missing:
+        session.proof = Proof(everything=[memory.missing])
+        if session.has_set_up:
+            check_all_state_claimed(session)
+        return
+    started = time.monotonic()
+    proofs = session.communicator.gather(_give_back(session, memory.graph, memory.atoms))
+    session.proof = Proof(
+        everything=sorted({name for proof in proofs for name in proof.everything}),
+        unproven=sorted({name for proof in proofs for name in proof.unproven}),
+        repaired=sorted({name for proof in proofs for name in proof.repaired}),
+        seconds=time.monotonic() - started,
+    )
+    if session.proof.everything:
+        check_all_state_claimed(session)
+    else:
+        session.unclaimed_since = None
+
+
+def _give_back(session: Session, graph: Graph, stored: Atoms) -> Proof:
     lmp = session.lmp
-    moved = stored.place(lmp) == "moved"
-    if any(session.communicator.gather(moved)):
-        return Proof(everything=["the atoms lie in another order"] if moved else [])
+    if any(session.communicator.gather(stored.place(lmp) == "moved")):
+        if not session.loop:  # the set-up was for nothing but the memory, and has changed what it should not
+            raise MemoryNotGivenBack("LAMMPS's memory could not be given back: its atoms lie in another order.")
+        return Proof(everything=["the atoms lie in another order"])
     try:
         stored.write(lmp)
         repaired = state.give_back(lmp, graph)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +31,19 @@ _TYPES: dict[int, tuple[str, int]] = {
     5: ("i8", 2),
 }
 """By the number that `lammps_extract_atom_datatype` gives (src/library.h): the type, and 1 or 2 dimensions."""
+
+
+@contextmanager
+def all_inside(lmp: Any) -> Iterator[None]:
+    """Meanwhile every atom is inside its rank's part of the box (`put_inside`)."""
+    x = _view(lmp, "x")
+    before = None if x is None else x.copy()
+    put_inside(lmp)
+    try:
+        yield
+    finally:
+        if x is not None:
+            x[...] = before
 
 
 @dataclass
@@ -73,6 +88,32 @@ class Atoms:
             if view is None or view.shape != array.shape or view.tobytes() != array.tobytes():
                 found.append(f"atoms' {name}")
         return found
+
+
+EDGE = 1e-10
+"""Share of a rank's part of the box by which atoms that have left it are put inside."""
+
+
+def put_inside(lmp: Any) -> None:
+    """Move the atoms that have left their rank's part of the box since the last rebuild just inside.
+
+    So they stay with their rank, and in their order, when LAMMPS reads a restart file or sets up; where they were, they
+    are to be written back.
+    """
+    x = _view(lmp, "x")
+    if x is None or not len(x):
+        return
+    low, high, xy, yz, xz, _, _ = lmp.extract_box()
+    origin, lengths = np.array(low), np.array(high) - np.array(low)
+    tilted = np.array([[lengths[0], 0, 0], [xy, lengths[1], 0], [xz, yz, lengths[2]]])
+    is_tilted = bool(lmp.extract_setting("triclinic"))
+    names = ("sublo_lambda", "subhi_lambda") if is_tilted else ("sublo", "subhi")
+    first, last = (np.array(lmp.extract_global(name)) for name in names)
+    where = (x - origin) @ np.linalg.inv(tilted) if is_tilted else x
+    margin = EDGE * (last - first)
+    inside = np.clip(where, first + margin, last - margin)
+    left = ((where < first) | (where >= last)).any(axis=1)
+    x[left] = (inside @ tilted + origin if is_tilted else inside)[left]
 
 
 def _view(lmp: Any, name: str) -> NDArray[Any] | None:
