@@ -62,6 +62,10 @@ ENSEMBLES = {
 }
 
 
+THREADED = "package omp 1\nsuffix omp\n"
+"""Before a script: styles whose atoms LAMMPS sorts in a way that no resume keeps, so nothing is proven of it."""
+
+
 def script_of(ensemble: str, steps: int = 1500) -> str:
     return f"{START}{ENSEMBLES[ensemble]}\n{WATCHED}\nrun {steps}\nwrite_data end.data\n"
 

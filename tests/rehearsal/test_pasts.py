@@ -59,7 +59,7 @@ run             1500
 
 def test_no_checkpoint_before_a_fix_has_taken_its_reference(script):
     found = rehearse(script(SHOCK))
-    assert (found.verdict, found.harm) == ("statistical", ())
+    assert (found.verdict, found.harm, found.differences) == ("exact", (), ())
     assert 100 not in found.stages[1].steps
     assert found.stages[1].steps
 
@@ -71,7 +71,7 @@ def test_row_of_a_temperature_that_a_thermostat_uses_is_not_asked_for_between(sc
 
 def test_region_made_anew_under_its_wall_and_particles_poured_so_far(script, tmp_path):
     found = rehearse(script(POUR), keep=tmp_path / "sides")
-    assert (found.verdict, found.harm) == ("statistical", ())
+    assert (found.verdict, found.harm, found.differences) == ("exact", (), ())
     assert {stage for stage, _ in found.cuts} == {1, 2}
     assert 1500 not in found.stages[1].steps  # there the wall still holds the region that is gone
     for side in ("checkpointed", "lost"):

@@ -15,7 +15,7 @@ from lammps_jobs.rehearsal import rehearse as module
 from lammps_jobs.rehearsal.rehearse import rehearse
 from lammps_jobs.rehearsal.render import text
 from lammps_jobs.rehearsal.verdict import judge
-from tests.conftest import FLOW, START, script_of
+from tests.conftest import FLOW, START, THREADED, script_of
 from tests.waiting import scaled
 
 
@@ -40,11 +40,17 @@ def test_flow_is_cut_in_every_stage_that_can_be(script):
     assert found.uncut == tuple(stage.stage for stage in found.stages if not stage.steps)
 
 
-def test_random_stream_is_statistical_and_named_and_nothing_better(script, monkeypatch):
+def test_random_stream_goes_on_as_if_never_cut(script):
+    found = rehearse(script(script_of("langevin", 3000)), cuts=1)
+    assert (found.verdict, found.harm, found.differences, found.reasons) == ("exact", (), (), ())
+
+
+def test_random_stream_of_which_nothing_is_proven_is_statistical_and_named(script, monkeypatch):
     caught = []
     monkeypatch.setattr(module, "judge", lambda found: caught.append(found) or judge(found))
-    found = rehearse(script(script_of("langevin", 3000)), cuts=1)
+    found = rehearse(script(THREADED + script_of("langevin", 3000)), cuts=1)
     assert found.verdict == "statistical"
+    assert any("not proven" in reason for reason in found.reasons)
     assert any("fix bath (langevin)" in reason for reason in found.reasons)
     assert found.differences
     assert not found.harm

@@ -83,10 +83,12 @@ run     500
     )
     run = finish(cluster.submit(script(text), cut_plan=CutPlan(cut_at=((1, 200), (1, 350)), then="stop")))
     run.download(tmp_path / "got")
+    kept = finish(cluster.submit(script(text), name="kept"))
+    kept.download(tmp_path / "kept")
     rows = [line for line in (tmp_path / "got" / "last.dat").read_text().splitlines() if not line.startswith("#")]
     assert [row.split()[0] for row in rows] == ["500"]
-    assert run.status.fidelity.grade == "statistical"
-    assert any("running average" in reason for reason in run.status.fidelity.reasons)
+    assert (tmp_path / "got" / "last.dat").read_bytes() == (tmp_path / "kept" / "last.dat").read_bytes()
+    assert run.status.fidelity.grade == "exact"
 
 
 def test_dump_that_cannot_be_joined_is_not_cut_and_says_what_to_do(script, tmp_path):

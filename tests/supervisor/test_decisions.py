@@ -14,7 +14,7 @@ import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Run
 from lammps_jobs.protocol.engine_state import STATE_FORMAT
-from tests.conftest import START, assert_same, outputs, script_of
+from tests.conftest import START, THREADED, assert_same, outputs, script_of
 from tests.waiting import ended, finish, scaled, wait_for_checkpoint, wait_for_progress, wait_until
 
 STOP_AT_500 = CutPlan(cut_at=((1, 250), (1, 500)), then="stop")
@@ -26,7 +26,7 @@ def folder_of(run: Run, tmp_path: Path) -> Path:
 
 
 def test_losing_every_event_changes_no_grade(cluster, script, tmp_path):
-    run = finish(cluster.submit(script(script_of("langevin")), cut_plan=STOP_AT_500))
+    run = finish(cluster.submit(script(THREADED + script_of("langevin")), cut_plan=STOP_AT_500))
     before = run.status.fidelity
     assert before.grade == "statistical"
     for events in folder_of(run, tmp_path).glob("attempts/*/events"):
@@ -37,7 +37,7 @@ def test_losing_every_event_changes_no_grade(cluster, script, tmp_path):
 
 
 def test_a_run_whose_events_cannot_be_written_resumes_and_keeps_its_grade(cluster, script, tmp_path):
-    path = script(script_of("langevin"))
+    path = script(THREADED + script_of("langevin"))
     run = cluster.submit(path, cut_plan=STOP_AT_500)
     for attempt in (1, 2, 3):
         folder = folder_of(run, tmp_path) / "attempts" / f"{attempt:04d}"
