@@ -128,9 +128,8 @@ def _differing(block: Block, other: Block, pairing: Pairing) -> int:
 
 
 def _fits(block: Block, other: Block) -> bool:
-    """Whether all that a block holds has room in another one; behind what was asked for there are zeros."""
-    used = np.flatnonzero(block.words)
-    return not len(used) or int(used[-1]) < len(other.words)
+    """Whether another block is as large: what is not used of a block is room that its owner counts on."""
+    return len(block.words) <= len(other.words)
 
 
 def _cut(block: Block, size: int) -> Block:
