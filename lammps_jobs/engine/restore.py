@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 
 from lammps_jobs.engine import box_margins
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
@@ -12,8 +13,8 @@ from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import NO_COMMAND, Session
 from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back, read_memory, set_up
 from lammps_jobs.protocol.engine_state import EngineState
-from lammps_jobs.protocol.messages import Restore, Resumed
-from lammps_jobs.script import fidelity, looks, styles
+from lammps_jobs.protocol.messages import Restore, Resumed, Warned
+from lammps_jobs.script import fidelity, looks, seeds, styles
 from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import RunCommand, quoted
 from lammps_jobs.script.position import Position
@@ -41,10 +42,11 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     _restore_box(session, state, checkpoint)
     session.lmp.flush_buffers()
     restored = session.from_root(lambda root: _restored_styles(root, since))
+    memory = read_memory(session, checkpoint.state.parent)
     deferred = [entry for entry in journal.after_box() if entry.command in OF_ROWS] + journal.new_dumps()
     for entry in journal.after_box():
         if not _is_restored(entry, restored) and entry not in deferred:
-            _issue_again(session, entry)
+            _issue_again(session, _with_new_seeds(session, entry) if memory.missing else entry)
     session.journal = journal
     session.position = Position.from_json(session.read_script, state.position.model_dump(mode="json"))
     if state.warned:
@@ -57,7 +59,6 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
         session.root.log.echoes = state.echoes
     forget_new_bytes(session)  # of files that the commands issued again opened
     loop = InnerLoop(session.lmp)
-    memory = read_memory(session, checkpoint.state.parent)
     session.has_set_up = bool(rest) or (session.has_set_up and not memory.missing)
     if session.has_set_up:
         set_up(session, loop, rest)
@@ -121,6 +122,18 @@ def _issue_again(session: Session, entry: Entry) -> None:
         session.lmp.command(_as_seen_from(session, entry))
     for _ in range(entry.nexts):
         session.lmp.command(f"next {entry.key}")
+
+
+def _with_new_seeds(session: Session, entry: Entry) -> Entry:
+    """What a stage has drawn from its seeds is not drawn again: where its stream is not carried on, it gets others."""
+    words = seeds.reseeded(entry.words, session.step) if entry.used else entry.words
+    if words == entry.words:
+        return entry
+    if session.root:
+        new = ", ".join(words[at] for at in seeds.places(words))
+        text = f"fix {words[1]} ({words[3]}) goes on with another seed from step {session.step} on: {new}"
+        session.root.line.send(Warned(text=text))
+    return replace(entry, words=words, text=" ".join(map(quoted, words)))
 
 
 def _as_seen_from(session: Session, entry: Entry) -> str:

@@ -13,6 +13,7 @@ from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.restored_state import CannotContinue, check_all_state_claimed
 from lammps_jobs.engine.session import Proof, Session
+from lammps_jobs.script import seeds
 from lammps_jobs.script.language import RunCommand
 
 
@@ -113,7 +114,7 @@ def give_memory_back(session: Session, memory: StoredMemory) -> None:
 def _give_back(session: Session, graph: Graph, stored: Atoms) -> Proof:
     lmp = session.lmp
     if any(session.communicator.gather(stored.place(lmp) == "moved")):
-        if not session.loop:  # the set-up was for nothing but the memory, and has changed what it should not
+        if not session.loop or seeds.are_drawn(session.journal.entries):  # the set-up has drawn what was drawn before
             raise MemoryNotGivenBack("LAMMPS's memory could not be given back: its atoms lie in another order.")
         return Proof(everything=["the atoms lie in another order"])
     try:

@@ -1,8 +1,9 @@
 """What is believed of a failure of LAMMPS soon after a cut: pure rules on places and decisions.
 
-A crash is tried again once from the newest checkpoint. Only the second failure at about the same place is the cut's
-fault: the stage is then run without checkpoints, or the checkpoint at a boundary is not resumed from. A later attempt
-does not inherit that: it tries once more, and forgives when it gets past the place. What two attempts decided stays.
+A crash is tried again once from the newest checkpoint, then once without its memory. Only the third failure at about
+the same place is the cut's fault: the stage is then run without checkpoints, or the checkpoint at a boundary is not
+resumed from. A later attempt does not inherit that: it tries once more, and forgives when it gets past the place. What
+two attempts decided stays.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def engine_gone(state: AttemptState, gone: stimuli.EngineGone) -> Step:
 
 
 def suspect(state: AttemptState, place: Place, error: LammpsJobsError, at: float) -> Step:
-    """LAMMPS failed. Where a cut may be to blame, once is no proof: it is tried again from the newest checkpoint."""
+    """LAMMPS failed. Where a cut may be to blame, once is no proof: it is tried again from the newest checkpoint, then
+    without what the checkpoint holds of LAMMPS's memory, and only then the cut is blamed."""
     cut = state.newest_cut
     is_origin = cut is not None and state.origin is not None and cut.seq == state.origin.seq
     if state.stopping or cut is None or not may_be_the_cuts_fault(
@@ -91,10 +92,15 @@ def suspect(state: AttemptState, place: Place, error: LammpsJobsError, at: float
     ):  # fmt: skip
         return failed_with(state, error)
     again = state.suspicion is not None and (state.suspicion.is_near(place) or not state.has_resumed)
-    if again or any((d.stage, d.checkpoint) == _accused(cut) for d in state.on_probation):
+    is_on_probation = any((d.stage, d.checkpoint) == _accused(cut) for d in state.on_probation)
+    if is_on_probation or (again and not state.with_memory):
         return blame_the_cut(state, place, error, at)
-    text = f"LAMMPS failed soon after checkpoint {cut.seq}, and is started again from the newest one: {error.what}"
-    return without_memory(replace(state, suspicion=place), place, text, at)
+    text = f"LAMMPS failed soon after checkpoint {cut.seq}, and is started again from the newest one"
+    if again:
+        return without_memory(state, place, f"{text}, without its memory: {error.what}", at)
+    event = append(state, "warning", f"{text}: {error.what}", stage=place.stage, step=place.step)
+    state, start = start_try(replace(state, suspicion=place), at)
+    return state, (event, *start)
 
 
 def without_memory(state: AttemptState, place: Place, why: str, at: float) -> Step:

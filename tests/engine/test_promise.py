@@ -7,7 +7,8 @@ import re
 import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Resources
-from tests.conftest import ENSEMBLES, FLOW, assert_same, bare, outputs, script_of
+from lammps_jobs.script.seeds import derived
+from tests.conftest import ENSEMBLES, FLOW, THREADED, assert_same, bare, outputs, script_of
 from tests.waiting import finish
 
 OFTEN = Checkpoints(every_s=0.1)
@@ -101,3 +102,13 @@ def without_times(log: str) -> list[str]:
     """Log lines but for what differs between any two runs of LAMMPS: times, speeds, the OpenMP remark."""
     timing = re.compile(r"Loop time|Performance|CPU|OMP_NUM|wall time|^\w+ +\||OpenMP|Per MPI rank")
     return [line for line in log.splitlines() if not timing.search(line)]
+
+
+def test_random_stream_that_is_not_carried_on_is_not_drawn_again(cluster, script):
+    """Given again with its seed, a thermostat would repeat the noise that it has made before."""
+    plan = CutPlan(cut_at=((1, 500),), then="stop")
+    run = finish(cluster.submit(script(THREADED + script_of("langevin")), checkpoints=SELDOM, cut_plan=plan))
+    warnings = [event.text for event in run.events if event.kind == "warning"]
+    seed = derived(4242, 500)
+    assert f"fix bath (langevin) goes on with another seed from step 500 on: {seed}" in warnings
+    assert run.status.fidelity.grade == "statistical"

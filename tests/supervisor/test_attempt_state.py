@@ -300,7 +300,7 @@ def test_a_run_that_stands_still_is_given_up_only_where_a_checkpoint_could_be_ex
 def test_one_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint():
     attempt = Attempt().goes_on_from(checkpoint(9, 1402))
     done = attempt.dies(CRASH, 1402 + SOON)
-    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset(), with_memory=False)]
+    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset(), with_memory=True)]
     assert decided(attempt.all) == []
     attempt.goes_on_from(checkpoint(9, 1402))
     attempt.says(moved(5000))
@@ -315,9 +315,13 @@ def test_memory_that_cannot_be_given_back_is_left_out_and_nothing_is_blamed():
     assert decided(attempt.all) == []
 
 
-def test_the_second_crash_at_the_same_place_blames_the_cut():
+def test_the_second_crash_at_the_same_place_leaves_the_memory_out_and_the_third_blames_the_cut():
     attempt = Attempt().goes_on_from(checkpoint(9, 1402))
     attempt.dies(CRASH, 1402 + SOON)
+    attempt.goes_on_from(checkpoint(9, 1402))
+    attempt.dies(CRASH, 1402 + SOON)
+    assert [start.with_memory for start in kinds(attempt.waits(1.0), StartTry)] == [False]
+    assert decided(attempt.all) == []
     attempt.goes_on_from(checkpoint(9, 1402))
     done = attempt.dies(CRASH, 1402 + SOON)
     assert decided(done) == [("no checkpoints", 1, None)]
@@ -325,9 +329,11 @@ def test_the_second_crash_at_the_same_place_blames_the_cut():
     assert attempt.state.barred.stages == {1}
 
 
-def test_the_second_crash_at_a_boundary_bars_that_checkpoint_alone():
-    attempt = Attempt().goes_on_from(checkpoint(3, 1000, stage=2, boundary=True))
-    attempt.dies(CRASH, 1100, stage=2)
+def test_the_third_crash_at_a_boundary_bars_that_checkpoint_alone():
+    attempt = Attempt()
+    for _ in range(2):
+        attempt.goes_on_from(checkpoint(3, 1000, stage=2, boundary=True))
+        attempt.dies(CRASH, 1100, stage=2)
     attempt.goes_on_from(checkpoint(3, 1000, stage=2, boundary=True))
     done = attempt.dies(CRASH, 1100, stage=2)
     assert decided(done) == [("do not resume", 2, 3)]
