@@ -20,8 +20,8 @@ from lammps_jobs.script.language import RunCommand, quoted
 from lammps_jobs.script.position import Position
 
 OF_ROWS = ("thermo_style", "thermo_modify")
-"""Commands that are issued after the set-up, which prints a row; as those of a dump are whose first frame, which the
-set-up would write, is still to come."""
+"""Commands that are issued after the set-up, which prints a row, where the memory then tells LAMMPS what a set-up
+would; as those of a dump are whose first frame, which the set-up would write, is still to come."""
 
 
 def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunCommand] | None:
@@ -42,8 +42,9 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     _restore_box(session, state, checkpoint)
     session.lmp.flush_buffers()
     restored = session.from_root(lambda root: _restored_styles(root, since))
-    memory = read_memory(session, checkpoint.state.parent)
-    deferred = [entry for entry in journal.after_box() if entry.command in OF_ROWS] + journal.new_dumps()
+    memory = read_memory(session, checkpoint.state.parent, journal)
+    rows = [] if memory.missing else [entry for entry in journal.after_box() if entry.command in OF_ROWS]
+    deferred = rows + journal.new_dumps()
     for entry in journal.after_box():
         if not _is_restored(entry, restored) and entry not in deferred:
             _issue_again(session, _with_new_seeds(session, entry) if memory.missing else entry)

@@ -13,7 +13,7 @@ from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.restored_state import CannotContinue, check_all_state_claimed
 from lammps_jobs.engine.session import Proof, Session
-from lammps_jobs.script import seeds
+from lammps_jobs.script.journal import Journal
 from lammps_jobs.script.language import RunCommand
 
 
@@ -28,8 +28,7 @@ def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
     what it likes. Rows of thermo output are not asked for here, where a fix that they read may have no value.
     """
     line = rest.rest(steps=rest.last - session.step, set_up=True) if rest else "run 0 post no"
-    accelerated = session.job.lammps_args or session.journal.of("package")  # it sorts and bins in its own way
-    keeps = session.is_sorted and not accelerated and atom_order.can_be_kept(session.lmp)
+    keeps = session.is_sorted and not is_accelerated(session, session.journal) and atom_order.can_be_kept(session.lmp)
     sort = session.journal.sort if keeps else None
     session.loop = loop
     with atom_order.kept(session.lmp, sort, session.between_runs):
@@ -37,6 +36,11 @@ def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
     if rest is None:
         loop.abandon()
         session.loop = None
+
+
+def is_accelerated(session: Session, journal: Journal) -> bool:
+    """Whether an accelerator package is at work: it has copies of its own of what LAMMPS holds."""
+    return bool(session.job.lammps_args or journal.of("package")) or state.is_on_a_device(session.lmp)
 
 
 def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
@@ -49,7 +53,8 @@ def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
     if session.communicator.size > 1:  # as in the restart file that a resume reads
         put_inside(session.lmp)
     set_up(session, loop, rest)
-    _give_back(session, graph, stored)
+    if not _have_moved(session, stored):
+        _give_back(session, graph, stored)
     forget_new_bytes(session)
     session.drop_log(False)
     return loop
@@ -65,7 +70,7 @@ class StoredMemory:
     """Why none of it is of use here, on whatever rank."""
 
 
-def read_memory(session: Session, folder: Path) -> StoredMemory:
+def read_memory(session: Session, folder: Path, journal: Journal) -> StoredMemory:
     """The memory in the checkpoint in `folder`. Without it, what LAMMPS restores by itself has to do."""
     lmp, rank = session.lmp, session.communicator.rank
     why, graph, stored = "", Graph(), Atoms({})
@@ -73,8 +78,8 @@ def read_memory(session: Session, folder: Path) -> StoredMemory:
         why = "LAMMPS failed when its memory had been given back, and has set itself up without"
     elif len(list(folder.glob("memory.*"))) != session.communicator.size:
         why = "the number of ranks is another one"
-    elif state.is_on_a_device(lmp):
-        why = "KOKKOS has a copy of the state, which is not looked at"
+    elif is_accelerated(session, journal):
+        why = "an accelerator keeps state and sorts atoms in its own way"
     else:
         try:
             graph, stored = Graph.load(folder / f"memory.{rank}"), Atoms.load(folder / f"atoms.{rank}")
@@ -97,26 +102,25 @@ def give_memory_back(session: Session, memory: StoredMemory) -> None:
         if session.has_set_up:
             check_all_state_claimed(session)
         return
+    if _have_moved(session, memory.atoms):
+        raise MemoryNotGivenBack("LAMMPS's memory could not be given back: its atoms lie in another order.")
     started = time.monotonic()
     proofs = session.communicator.gather(_give_back(session, memory.graph, memory.atoms))
     session.proof = Proof(
-        everything=sorted({name for proof in proofs for name in proof.everything}),
         unproven=sorted({name for proof in proofs for name in proof.unproven}),
         repaired=sorted({name for proof in proofs for name in proof.repaired}),
         seconds=time.monotonic() - started,
     )
-    if session.proof.everything:
-        check_all_state_claimed(session)
-    else:
-        session.unclaimed_since = None
+    session.unclaimed_since = None
+
+
+def _have_moved(session: Session, stored: Atoms) -> bool:
+    """Whether the atoms of some rank are not in the order in which they were stored."""
+    return any(session.communicator.gather(stored.place(session.lmp) == "moved"))
 
 
 def _give_back(session: Session, graph: Graph, stored: Atoms) -> Proof:
     lmp = session.lmp
-    if any(session.communicator.gather(stored.place(lmp) == "moved")):
-        if not session.loop or seeds.are_drawn(session.journal.entries):  # the set-up has drawn what was drawn before
-            raise MemoryNotGivenBack("LAMMPS's memory could not be given back: its atoms lie in another order.")
-        return Proof(everything=["the atoms lie in another order"])
     try:
         stored.write(lmp)
         repaired = state.give_back(lmp, graph)

@@ -8,10 +8,8 @@ independent, and synchronizes trajectories (Cerutti, Duke, Freddolino, Fan, Lybr
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 
 from lammps_jobs.script import fixes
-from lammps_jobs.script.journal import Entry
 
 LARGEST = 900_000_000
 """Of a seed of LAMMPS's (page `Fixes`, src/random_mars.cpp)."""
@@ -33,11 +31,6 @@ def places(words: list[str]) -> list[int]:
             keyword, distance = place
             found += [at + distance for at in range(4, len(words)) if words[at] == keyword]
     return [at for at in found if at < len(words) and words[at].isdecimal() and int(words[at]) > 0]
-
-
-def are_drawn(entries: Iterable[Entry]) -> bool:
-    """Whether a fix that a stage ran with draws from a seed that is known."""
-    return any(entry.used and places(entry.words) for entry in entries)
 
 
 def reseeded(words: list[str], step: int) -> list[str]:

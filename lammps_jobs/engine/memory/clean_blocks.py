@@ -1,9 +1,10 @@
-"""Blocks of malloc without leftovers: behind what LAMMPS has asked for there are zeros, in every process alike.
+"""Blocks of malloc without leftovers, that say how many bytes LAMMPS has asked for.
 
 malloc gives out more bytes than it was asked for, and what has lain there before stays: addresses that nobody holds,
-which cannot be told from those that an object holds. So the calls of LAMMPS's library, and of C++'s, to malloc and
-its kin lead through a few instructions of ours, which clear these bytes. The places of such calls are in tables that
-every shared library has (ELF: DT_JMPREL and DT_RELA; System V ABI, AMD64 supplement, "Relocation").
+which cannot be told from those that an object holds. How many it was asked for it does not keep. So the calls of
+LAMMPS's library, and of C++'s, to malloc and its kin lead through a few instructions of ours: they ask for 8 bytes
+more, clear what was not asked for, and write into the last 8 bytes how many were. The places of such calls are in
+tables that every shared library has (ELF: DT_JMPREL and DT_RELA; System V ABI, AMD64 supplement, "Relocation").
 """
 
 from __future__ import annotations
@@ -27,71 +28,92 @@ _RELOCATION, _SYMBOL = 24, 24
 _LONGEST_NAME = 64
 _PAGE = mmap.PAGESIZE
 
-# rax: the block, or 0; rbx: its first byte to clear. What mmap has given (flag 2 of its size) is zero already.
-_CLEAR = """
-48 8b 48 f8        mov rcx, [rax-8]
-f6 c1 02           test cl, 2
-75 1b              jnz end
-48 83 e1 f8        and rcx, -8
-48 83 e9 08        sub rcx, 8
-48 29 d9           sub rcx, rbx
-76 0e              jbe end
-48 8d 3c 18        lea rdi, [rax+rbx]
-49 89 c0           mov r8, rax
-31 c0              xor eax, eax
-f3 aa              rep stosb
-4c 89 c0           mov rax, r8
-"""
-_END = f"""
-48 85 c0           test rax, rax
-74 24              jz end
-{_CLEAR}
-5b                 end: pop rbx
-c3                 ret
+# rbx: the bytes that were asked for; r12: the first byte to clear; r13: for posix_memalign, where the block goes.
+_BEGIN = """
+f3 0f 1e fa        endbr64
+53                 push rbx
+41 54              push r12
+41 55              push r13
 """
 _CALL = """
 48 b8 *            mov rax, the function itself
 ff d0              call rax
 """
-_BEGIN = "f3 0f 1e fa        endbr64\n"
-STUBS = {
-    "malloc": f"""{_BEGIN}
-53                 push rbx
-48 89 fb           mov rbx, rdi
-{_CALL}{_END}""",
-    "calloc": f"""{_BEGIN}
-53                 push rbx
-48 89 fb           mov rbx, rdi
-48 0f af de        imul rbx, rsi
-{_CALL}{_END}""",
-    "realloc": f"""{_BEGIN}
-53                 push rbx
-48 89 f3           mov rbx, rsi
-48 85 ff           test rdi, rdi
-74 13              jz call
-48 8b 47 f8        mov rax, [rdi-8]
-48 83 e0 f8        and rax, -8
-48 83 e8 08        sub rax, 8
-48 39 c3           cmp rbx, rax
-48 0f 47 d8        cmova rbx, rax
-{_CALL}{_END}""",
-    "posix_memalign": f"""{_BEGIN}
-53                 push rbx
-41 54              push r12
-48 83 ec 08        sub rsp, 8
-48 89 d3           mov rbx, rdx
-49 89 fc           mov r12, rdi
-{_CALL}
-85 c0              test eax, eax
-75 2a              jnz out
-49 8b 04 24        mov rax, [r12]
-{_CLEAR}
-31 c0              end: xor eax, eax
-48 83 c4 08        out: add rsp, 8
+_CLEAR = """
+48 8b 48 f8        mov rcx, [rax-8]
+48 89 ca           mov rdx, rcx
+48 83 e1 f8        and rcx, -8
+48 83 e9 10        sub rcx, 16
+f6 c2 02           test dl, 2
+74 04              jz said
+48 83 e9 08        sub rcx, 8
+48 89 1c 08        said: mov [rax+rcx], rbx
+4c 29 e1           sub rcx, r12
+76 0e              jbe done
+4a 8d 3c 20        lea rdi, [rax+r12]
+49 89 c0           mov r8, rax
+31 c0              xor eax, eax
+f3 aa              rep stosb
+4c 89 c0           mov rax, r8
+"""
+_END = """
+41 5d              end: pop r13
 41 5c              pop r12
 5b                 pop rbx
 c3                 ret
-""",
+"""
+_UNLESS_NULL = """
+48 85 c0           test rax, rax
+74 2f              jz end
+"""
+STUBS = {
+    "malloc": f"""{_BEGIN}
+48 89 fb           mov rbx, rdi
+49 89 fc           mov r12, rdi
+48 83 c7 08        add rdi, 8
+{_CALL}{_UNLESS_NULL}{_CLEAR}{_END}""",
+    "calloc": f"""{_BEGIN}
+31 c0              xor eax, eax
+48 89 fb           mov rbx, rdi
+48 0f af de        imul rbx, rsi
+70 4c              jo end
+49 89 dc           mov r12, rbx
+bf 01 00 00 00     mov edi, 1
+48 8d 73 08        lea rsi, [rbx+8]
+{_CALL}{_UNLESS_NULL}{_CLEAR}{_END}""",
+    "realloc": f"""{_BEGIN}
+48 89 f3           mov rbx, rsi
+49 89 f4           mov r12, rsi
+48 85 ff           test rdi, rdi
+74 33              jz call
+48 8b 47 f8        mov rax, [rdi-8]
+48 89 c2           mov rdx, rax
+48 83 e0 f8        and rax, -8
+48 83 e8 08        sub rax, 8
+f6 c2 02           test dl, 2
+74 04              jz usable
+48 83 e8 08        sub rax, 8
+48 8b 4c 07 f8     usable: mov rcx, [rdi+rax-8]
+48 8d 50 f8        lea rdx, [rax-8]
+48 29 ca           sub rdx, rcx
+48 83 fa 30        cmp rdx, 48
+48 0f 42 c1        cmovb rax, rcx
+4c 39 e0           cmp rax, r12
+4c 0f 42 e0        cmovb r12, rax
+48 83 c6 08        call: add rsi, 8
+{_CALL}{_UNLESS_NULL}{_CLEAR}{_END}""",
+    "posix_memalign": f"""{_BEGIN}
+48 89 d3           mov rbx, rdx
+49 89 d4           mov r12, rdx
+49 89 fd           mov r13, rdi
+48 83 c2 08        add rdx, 8
+{_CALL}
+85 c0              test eax, eax
+75 35              jnz end
+49 8b 45 00        mov rax, [r13]
+{_CLEAR}
+31 c0              xor eax, eax
+{_END}""",
 }
 """By the function of the C library: what is called in its place (x86-64; System V calling convention)."""
 

@@ -24,6 +24,10 @@ Words = NDArray[np.uint64]
 MOST_BLOCKS = 20_000
 """Blocks of one object; one with more is not followed any further, and counts as not seen."""
 MACHINERY = ("9Irregular",)
+"""Classes of LAMMPS whose objects only move data between ranks, with buffers that they make and free as they do."""
+LIBRARIES = ("_ZTV18colvarproxy_lammps",)
+"""Virtual tables of whole libraries inside LAMMPS with streams and files of their own, of which memory is but a part:
+whoever owns one takes up again what it has put into the restart file."""
 _VECTOR = 3
 """Words of an std::vector: its begin, its end, the end of its room."""
 _STRUCTS = 4096
@@ -271,6 +275,10 @@ class Walk:
             file = self._mapping.file_of(word) if not size else ""
             if size and (self._is_file(word, size) or self._is_registry(word, size) or _is_machinery(word)):
                 self._claimed[word] = (size, -1)
+                return Kind.ELSEWHERE, -1, 0, None
+            if size and process.symbol(process.word(word))[0] in LIBRARIES:
+                self._claimed[word] = (size, -1)
+                graph.unseen.append(graph.objects[owner][0])
                 return Kind.ELSEWHERE, -1, 0, None
             if size:
                 index = len(graph.blocks)

@@ -23,6 +23,8 @@ _HEADER = 16
 """Bytes of a chunk in front of the block: size of the one before, own size with three flags."""
 _FLAGS, _IN_USE, _IS_MAPPED, _IS_OF_A_THREAD = 7, 1, 2, 4
 _SMALL, _ALIGNMENT = 256, 64
+_MOST_LEFT = 48
+"""Bytes that malloc gives out beyond what it was asked for, with alignment and a rest too small for a block."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -41,6 +43,7 @@ def _libc() -> Any:
     libc = ctypes.CDLL(None)
     libc.dladdr.argtypes = [ctypes.c_void_p, ctypes.POINTER(_DlInfo)]
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.malloc_usable_size.restype, libc.malloc_usable_size.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
     libc.posix_memalign.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t]
     return libc
 
@@ -67,7 +70,11 @@ def word(address: int) -> int:
 
 
 def block_size(address: int) -> int:
-    """Bytes of the block that malloc gave to LAMMPS (`own_thread`) at `address`; 0 when none begins there."""
+    """Bytes that LAMMPS has asked malloc for at `address`, in whole words; 0 when no block of its begins there.
+
+    Blocks of LAMMPS's are told by its thread (`own_thread`) and say their size (`clean_blocks`); of one that a library
+    has asked for on LAMMPS's behalf it is what malloc gave out.
+    """
     if address % _HEADER or not LOWEST <= address < HIGHEST:
         return 0
     header = read(address - _HEADER, _HEADER)
@@ -78,26 +85,37 @@ def block_size(address: int) -> int:
     if own & _IS_MAPPED:
         start = address - _HEADER - before
         is_whole = before % _HEADER == 0 and start % _PAGE == 0 and (before + size) % _PAGE == 0
-        return size - _HEADER if is_whole and size > _HEADER and read(address + size - _HEADER - 1, 1) else 0
+        return _asked_for(address, size - _HEADER) if is_whole and size > _HEADER else 0
     if size < 2 * _HEADER or size % _HEADER or not own & _IS_OF_A_THREAD:
         return 0
     following = word(address - WORD + size)
-    return size - WORD if following & _IN_USE and following & ~_FLAGS else 0
+    return _asked_for(address, size - WORD) if following & _IN_USE and following & ~_FLAGS else 0
+
+
+def _asked_for(address: int, usable: int) -> int:
+    said = read(address + usable - WORD, WORD)
+    if said is None:
+        return 0
+    asked = int.from_bytes(said, "little")
+    return max(WORD, -(-asked // WORD) * WORD) if 0 <= usable - WORD - asked < _MOST_LEFT else usable
 
 
 def allocate(size: int) -> int:
     """A new block of malloc with `size` bytes; a large one at a multiple of 64, as LAMMPS's own arrays lie.
 
-    It is as zero behind them as LAMMPS's own blocks are (`clean_blocks`).
+    It holds zeros, and says its size as LAMMPS's own blocks do (`clean_blocks`).
     """
     if size <= _SMALL:
-        address = int(LIBC.malloc(size) or 0)
+        address = int(LIBC.malloc(size + WORD) or 0)
     else:
         pointer = ctypes.c_void_p()
-        address = 0 if LIBC.posix_memalign(ctypes.byref(pointer), _ALIGNMENT, size) else int(pointer.value or 0)
+        failed = LIBC.posix_memalign(ctypes.byref(pointer), _ALIGNMENT, size + WORD)
+        address = 0 if failed else int(pointer.value or 0)
     if not address:
         raise MemoryError(f"{size} bytes for the state of LAMMPS")
-    ctypes.memset(address, 0, max(size, block_size(address)))
+    usable = LIBC.malloc_usable_size(address)
+    ctypes.memset(address, 0, usable)
+    write(address + usable - WORD, size.to_bytes(WORD, "little"))
     return address
 
 

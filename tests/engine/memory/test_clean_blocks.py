@@ -28,7 +28,6 @@ def stubs() -> dict[str, int]:
 def dirty() -> None:
     """Freed memory that is full of dirt, in blocks of many sizes."""
     LIBC.free.argtypes = [pointer]
-    LIBC.malloc_usable_size.restype, LIBC.malloc_usable_size.argtypes = size_t, [pointer]
     blocks = [LIBC.malloc(size) for size in (*range(16, 2000, 40), *SIZES) for _ in range(20)]
     for block in blocks:
         ctypes.memset(block, DIRT[0], LIBC.malloc_usable_size(block))
@@ -37,8 +36,10 @@ def dirty() -> None:
 
 
 def behind(block: int, size: int) -> bytes:
-    """The bytes of a block behind those that were asked for."""
-    return ctypes.string_at(block + size, LIBC.malloc_usable_size(block) - size)
+    """The bytes of a block behind those that were asked for, but for the last ones, which say how many these were."""
+    usable = LIBC.malloc_usable_size(block)
+    assert int.from_bytes(ctypes.string_at(block + usable - 8, 8), "little") == size
+    return ctypes.string_at(block + size, usable - 8 - size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -55,8 +56,9 @@ def test_malloc(stubs, size):
 def test_calloc(stubs, size):
     call = ctypes.CFUNCTYPE(pointer, size_t, size_t)(stubs["calloc"])
     for block in [call(3, size) for _ in range(30)]:
-        assert not any(behind(block, 0))
+        assert not any(behind(block, 3 * size) + ctypes.string_at(block, 3 * size))
         LIBC.free(block)
+    assert call(1 << 40, 1 << 40) is None
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -81,8 +83,20 @@ def test_realloc_keeps_what_is_there_and_clears_the_rest(stubs, first, then):
     ctypes.memset(block, 1, first)
     block = call(block, then)
     kept = min(first, then)
+    assert ctypes.string_at(block, then) == b"\1" * kept + b"\0" * (then - kept)
+    assert not any(behind(block, then))
+    LIBC.free(block)
+
+
+@pytest.mark.parametrize("then", SIZES)
+def test_realloc_of_a_block_that_somebody_else_got_loses_nothing(stubs, then):
+    call = ctypes.CFUNCTYPE(pointer, pointer, size_t)(stubs["realloc"])
+    block = LIBC.malloc(40)
+    ctypes.memset(block, 1, 40)
+    block = call(block, then)
+    kept = min(40, then)
     assert ctypes.string_at(block, kept) == b"\1" * kept
-    assert not any(behind(block, kept))
+    behind(block, then)
     LIBC.free(block)
 
 
