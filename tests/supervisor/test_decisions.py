@@ -140,7 +140,7 @@ def test_a_script_that_really_fails_soon_after_a_cut_is_believed_without_one(clu
     assert (state.state, state.exit_code) == ("failed", 3), state
     assert "halt" in state.reason
     assert [(d.kind, d.stage) for d in run.record.decisions()] == [("no checkpoints", 1)]
-    assert sum(event.kind == "started" for event in run.events) == 3
+    assert sum(event.kind == "started" for event in run.events) == 4  # the third without its memory
 
 
 def test_nobody_acts_on_a_decision_that_could_not_be_written(cluster, script, tmp_path):
@@ -150,5 +150,5 @@ def test_nobody_acts_on_a_decision_that_could_not_be_written(cluster, script, tm
     run = cluster.submit(path, name="test", cut_plan=CUT_AT_50)
     state = ended(run)
     assert (state.state, state.exit_code) == ("failed", 7), state
-    assert sum(event.kind == "started" for event in run.events) == 2
-    assert "ERROR: Fix halt" in run.raw_log(), "a third engine was started, and took the place of the second's logs"
+    assert sum(event.kind == "started" for event in run.events) == 3
+    assert "ERROR: Fix halt" in run.raw_log(), "a fourth engine was started, and took the place of the third's logs"
