@@ -39,7 +39,12 @@ def trials(seed: int, ranks: tuple[int, ...]) -> Iterator[tuple[str, int, argpar
             kind,
             size,
             argparse.Namespace(
-                limit=LIMIT_S, cuts=1, seed=draw.randrange(10**6), steps=None, at=at, kill=(round_ + size) % 2 == 0
+                limit=LIMIT_S,
+                cuts=CUTS_EACH,
+                seed=draw.randrange(10**6),
+                steps=None,
+                at=at,
+                kill=(round_ + size) % 2 == 0,
             ),
         )
 
@@ -51,8 +56,9 @@ def tried(kind: str, ranks: int, args: argparse.Namespace) -> dict[str, Any]:
         return one(path, args, ranks) | {"kind": kind, "kill": args.kill, "at": args.at, "seed": args.seed}
 
 
-def survey(cuts: int, seed: int, ranks: tuple[int, ...], jobs: int) -> list[dict[str, Any]]:
-    """Try until so many cuts were taken."""
+def survey(cuts: int, seed: int, ranks: tuple[int, ...], jobs: int, minutes: float) -> list[dict[str, Any]]:
+    """Try until so many cuts were taken, or so much time has passed."""
+    until = time.monotonic() + 60 * minutes
     found: list[dict[str, Any]] = []
     barren: dict[str, int] = defaultdict(int)
     todo = trials(seed, ranks)
@@ -66,7 +72,7 @@ def survey(cuts: int, seed: int, ranks: tuple[int, ...], jobs: int) -> list[dict
             barren[record["kind"]] += not record.get("cuts")
             taken = sum(len(record.get("cuts", ())) for record in found)
             print(f"{taken:5d} cuts  {record['outcome']:12s} {record['ranks']} rank(s)  {record['kind']}", flush=True)
-            if taken < cuts:
+            if taken < cuts and time.monotonic() < until:
                 upcoming = next(trial for trial in todo if barren[trial[0]] < HOPELESS)
                 running.add(pool.submit(tried, *upcoming))
     return found
@@ -77,11 +83,12 @@ def table(records: list[dict[str, Any]], command: str, seconds: float) -> str:
     same = sum(len(record.get("cuts", ())) for record in records if record.get("equals_bare"))
     bad = [record for record in records if record["outcome"] in BAD]
     kinds, share = len({record["kind"] for record in records}), 100 * same / max(taken, 1)
+    sizes = " and ".join(map(str, sorted({record["ranks"] for record in records})))
     lines = [
         "# Reliability",
         "",
         f"{taken} resumes at random places of {kinds} small scripts (`tools/reliability_scripts.py`),",
-        f"in {len(records)} rehearsals on 1 and 2 ranks: {len(bad)} wrong or harmed.",
+        f"in {len(records)} rehearsals on {sizes} rank(s): {len(bad)} wrong or harmed.",
         f"{same} of them ({share:.1f} %) were in runs of which every output is, to the last bit, that of plain `lmp`.",
         "In every other rehearsal engine and supervisor are also killed (`kill -9`) after each resume,",
         "at once or at a random step.",
@@ -113,10 +120,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the places of cuts and kills")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2], help="numbers of MPI ranks")
     parser.add_argument("--jobs", type=int, default=2, help="rehearsals at a time")
+    parser.add_argument("--minutes", type=float, default=600.0, help="begin nothing more after that time")
     parser.add_argument("--table", type=Path, help="where to write the table")
     args = parser.parse_args()
     began = time.monotonic()
-    records = survey(args.cuts, args.seed, tuple(args.ranks), args.jobs)
+    records = survey(args.cuts, args.seed, tuple(args.ranks), args.jobs, args.minutes)
     page = table(records, "python -m tools.reliability " + " ".join(sys.argv[1:]), time.monotonic() - began)
     if args.table:
         args.table.write_text(page)

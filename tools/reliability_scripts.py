@@ -59,7 +59,7 @@ MELT = {
     "thermal conductivity": "fix 1 all nve\nfix 2 all thermal/conductivity 20 z 8",
     "properties of atoms": "fix 0 all property/atom d_a i_b ghost yes\nset atom * d_a 0.5 i_b 3\nfix 1 all nve\n"
     "fix 2 all store/state 100 x vx\nvariable k atom v_u*2\nvariable u atom vx\nfix 3 all ave/atom 5 10 50 v_k",
-    "a voronoi reference": "fix 1 all nve\ncompute r all reduce sum x\nthermo_style custom step temp c_r pe press",
+    "a sum over atoms": "fix 1 all nve\ncompute r all reduce sum x\nthermo_style custom step temp c_r pe press",
     "schedules by variable": "fix 1 all nve\nvariable next equal stride(0,1000,70)\ndump e all atom 50 e.dump\n"
     "dump_modify e every v_next sort id",
     "two stages": "fix 1 all nvt temp 1.4 1.0 0.5\nrun 400\nunfix 1\nfix 1 all npt temp 1.0 1.0 0.5 iso 0 0 5.0",
