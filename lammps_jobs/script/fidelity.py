@@ -125,6 +125,8 @@ def uncuttable_because(journal: Journal) -> list[str]:
     reasons = [reason for entry in journal.of("dump") for reason in _of_dump(entry)]
     for entry in journal.fixes_with(fixes.Trait.NEW_BOX_EACH_RUN):
         reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) reduces its box again whenever a run begins")
+    for entry in journal.fixes_with(fixes.Trait.HAS_OWN_LIBRARY):
+        reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) has files and state in a library of its own")
     for entry in journal.of("dump_modify"):
         if "maxfiles" in entry.words:
             reasons.append(f"dump_modify {entry.words[1]} maxfiles removes old files, which a new process cannot know")

@@ -49,6 +49,8 @@ class Trait(enum.Flag):
     """It inserts so many particles in all (word 5 of its command), and its count is not in a restart file."""
     NEW_BOX_EACH_RUN = enum.auto()
     """It reduces its box again whenever a run begins: true to the last bit between two runs, never cut inside one."""
+    HAS_OWN_LIBRARY = enum.auto()
+    """A library of its own keeps files and state that cannot be compared: it is cut between two runs only."""
     BALANCES = enum.auto()
     """It divides the box among the ranks in another way than a new process does."""
 
@@ -109,6 +111,7 @@ WRITES_AT_SETUP = Trait.WRITES_AT_SETUP
 STORES_VALUES = Trait.STORES_VALUES
 COUNTS = Trait.COUNTS
 NEW_BOX_EACH_RUN = Trait.NEW_BOX_EACH_RUN
+HAS_OWN_LIBRARY = Trait.HAS_OWN_LIBRARY
 BALANCES = Trait.BALANCES
 
 FIXES: tuple[Fix, ...] = (
@@ -149,7 +152,7 @@ FIXES: tuple[Fix, ...] = (
     Fix("brownian/sphere", STATISTICAL, RANDOM_STREAM, source="fix_brownian", seeds=(5,)),
     Fix("charge/regulation", STATISTICAL, RANDOM_STREAM, source="fix_charge_regulation", seeds=(("seed", 1),)),
     Fix("cmap", EXACT, SAVED, source="fix_cmap"),
-    Fix("colvars", STATISTICAL, PAST, source="fix_colvars"),
+    Fix("colvars", STATISTICAL, PAST | HAS_OWN_LIBRARY, source="fix_colvars"),
     Fix("controller", STATISTICAL, PAST, source="fix_controller"),
     Fix("damping/cundall", EXACT, NONE, source="fix_damping_cundall"),
     Fix("deform", EXACT, SAVED, source="fix_deform"),

@@ -126,6 +126,7 @@ def test_soft_halt_is_known(line, softly):
         ("dump 1 all atom 10 out.gz", "compressed"),
         ("dump_modify 1 maxfiles 5", "maxfiles"),
         ("run_style respa/omp 2 2", "respa"),
+        ("fix 1 all colvars in.cv output out", "library of its own"),
     ],
 )
 def test_cut_inside_a_run_is_refused(line, named):

@@ -65,6 +65,7 @@ def test_trait_goes_with_the_beginning_of_a_name(beginnings, trait):
         (Trait.BALANCES, "balance"),
         (Trait.STORES_VALUES, "store/state"),
         (Trait.NEW_BOX_EACH_RUN, "npt/uef nvt/uef"),
+        (Trait.HAS_OWN_LIBRARY, "colvars"),
     ],
 )
 def test_trait_belongs_to_these_fixes(trait, names):
