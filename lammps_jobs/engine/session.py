@@ -45,9 +45,6 @@ class Proof:
     """Why nothing could be compared."""
     unproven: list[str] = field(default_factory=list)
     """Objects and arrays that are not as they were, or could not be compared."""
-    repaired: list[str] = field(default_factory=list)
-    """Those that a set-up had left otherwise, and that were written back."""
-    seconds: float = 0.0
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,13 +103,8 @@ def give_memory_back(session: Session, memory: StoredMemory) -> None:
         return
     if _have_moved(session, memory.atoms):
         raise MemoryNotGivenBack("LAMMPS's memory could not be given back: its atoms lie in another order.")
-    started = time.monotonic()
     proofs = session.communicator.gather(_give_back(session, memory.graph, memory.atoms))
-    session.proof = Proof(
-        unproven=sorted({name for proof in proofs for name in proof.unproven}),
-        repaired=sorted({name for proof in proofs for name in proof.repaired}),
-        seconds=time.monotonic() - started,
-    )
+    session.proof = Proof(unproven=sorted({name for proof in proofs for name in proof.unproven}))
     session.unclaimed_since = None
 
 
@@ -131,7 +125,7 @@ def _give_back(session: Session, graph: Graph, stored: Atoms) -> Proof:
     if unmade:
         raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")
     unequal = sorted({*found.differing, *stored.differing(lmp)})
-    return Proof(unproven=unequal, repaired=sorted(repaired.changed))
+    return Proof(unproven=unequal)
 
 
 def forget_new_bytes(session: Session) -> None:

@@ -175,7 +175,6 @@ class Overlay:
         self.left = set(self.pairing.missing)
         """Objects that are left as they are."""
         self._place = np.zeros(len(old.blocks), np.uint64)
-        self._made: list[int] = []
 
     def write(self) -> Compared:
         """Write what differs; what was different, and what could not be written."""
