@@ -1,0 +1,22 @@
+"""The command line: `lammps-jobs COMMAND`, over the same calls that a Python script makes."""
+
+from __future__ import annotations
+
+import warnings
+
+import click
+
+from lammps_jobs.cli import check, look, running  # noqa: F401 - importing them adds their commands
+from lammps_jobs.cli.base import commands
+
+__all__ = ["commands", "main"]
+
+
+def _warn(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    """What the library warns of, without the place in the library that does."""
+    click.echo(f"Warning: {message}", err=True)
+
+
+def main() -> None:
+    warnings.showwarning = _warn
+    commands(prog_name="lammps-jobs")

@@ -1,0 +1,92 @@
+"""Commands that answer before one pays: can runs run here, is a script safe."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lammps_jobs.cli.base import commands, is_json, show
+from lammps_jobs.cli.options import resources_of, variables_of
+from lammps_jobs.errors import DIFFERENT, REFUSED, UNTESTED, UNWELL, LammpsJobsError
+
+if TYPE_CHECKING:
+    from lammps_jobs.doctor import Finding
+
+
+@commands.command()
+@click.argument("stack", default="")
+def doctor(stack: str) -> None:
+    """Check whether runs can run here - or on STACK - and say what to do where not."""
+    from lammps_jobs import doctor as checks
+    from lammps_jobs.backends.local import default_store
+
+    options = click.get_current_context().find_root().params
+    stack = stack or ("" if options["stack"] == "local" else options["stack"])
+    checking = checks.stack(stack, options["region"]) if stack else checks.machine(options["store"] or default_store())
+    findings = []
+    for finding in checking:
+        findings.append(finding)
+        if not is_json():
+            click.echo(_finding_text(finding))
+    if is_json():
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings]))
+    click.get_current_context().exit(0 if all(finding.is_well for finding in findings) else UNWELL)
+
+
+def _finding_text(finding: Finding) -> str:
+    mark = click.style("ok  ", fg="green") if finding.is_well else click.style("FAIL", fg="red", bold=True)
+    remedy = f"\n       {finding.remedy}" if finding.remedy else ""
+    return f"{mark} {finding.check:28s} {' '.join(filter(None, (finding.what, finding.where)))}{remedy}"
+
+
+@commands.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A LAMMPS variable (-var); once for each value of a list.",
+)
+@click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along.")
+@click.option("--ranks", default=1, show_default=True, help="MPI ranks.")
+@click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
+              help="Cut near these fractions of every run, 1: before the next.  [default: 0.25 0.6 1]")  # fmt: skip
+@click.option("--cuts", default=5, show_default=True, type=click.IntRange(1),
+              help="How many cuts are drawn; more where there are more stages.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1), help="Cap the steps of every run, for a quick answer.")
+@click.option("--limit", type=float, help="Seconds for each side.")
+@click.option("--kill", is_flag=True, help="Take the machine away without notice, too, after every resume.")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep the outputs of all sides: DIR/bare, checkpointed, lost, ...")  # fmt: skip
+@click.option("--report", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page, too.")
+def rehearse(
+    script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, at: tuple[float, ...], cuts: int,
+    steps: int | None, limit: float | None, kill: bool, keep: Path | None, page: Path | None,
+) -> None:  # fmt: skip
+    """Find out here whether SCRIPT is safe on machines that may vanish, before paying.
+
+    Runs it plainly, with checkpoints, and twice cut and lost; where it need not equal those, also cut and kept.
+    Compares every output.
+    """
+    from lammps_jobs.rehearsal import rehearse, render
+    from lammps_jobs.report.page import write
+
+    try:
+        answer = rehearse.rehearse(
+            script, variables=variables_of(variables), inputs=inputs, resources=resources_of(ranks),
+            at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
+            on_side=lambda side: click.echo(f"  {side} ...", err=True),
+            on_end=(lambda run, answer: write(run, page, answer)) if page else None,
+        )  # fmt: skip
+    except TimeoutError as error:
+        raise LammpsJobsError(
+            str(error), remedy="Give it more time with --limit, or less to do with --steps."
+        ) from None
+    show(render.text(answer), **dataclasses.asdict(answer))
+    bad = {"refused": REFUSED, "different": DIFFERENT, "untested": UNTESTED}
+    click.get_current_context().exit(bad.get(answer.verdict, 0))
