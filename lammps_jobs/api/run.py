@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of, step_of
+from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of
 from lammps_jobs.backends.base import Backend, JobStatus
 from lammps_jobs.errors import Damaged, NotInstalled, WrongState
 from lammps_jobs.record.documents import (
     FINAL_STATE,
     FULL_LOG,
-    Attempt,
-    AttemptEnd,
+    Cancelled,
     Checkpoint,
     Event,
     OutputFile,
@@ -80,9 +79,9 @@ class Run:
         return derive(self._read(), job)
 
     def _read(self) -> Reading:
-        number = self.record.newest_attempt()
+        number, cancelled = self.record.newest()
         if not number:
-            return Reading(self.name)
+            return Reading(self.name, cancelled=cancelled)
         return Reading(
             self.name,
             attempt=self.record.attempt(number),
@@ -90,6 +89,7 @@ class Run:
             progress=self.record.progress(number),
             checkpoint=self.checkpoint,
             result=self.record.result(),
+            cancelled=cancelled,
         )
 
     @property
@@ -160,6 +160,21 @@ class Run:
                 f"The thermo table needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'
             ) from None
 
+    def outputs(self) -> dict[str, OutputFile]:
+        """The output files by name, as far as they are on record.
+
+        Of a finished run all that it wrote; of one that failed, was cancelled or lost its machine what it had written
+        when it ended, where that could still be seen; else what the newest checkpoint has.
+        """
+        number = self.record.newest_attempt()
+        remains = None
+        if number and not self.record.result():
+            if not self.record.ended(number):
+                self._backend.salvage(self.record)
+            remains = self.record.remains(number)
+        found = remains.outputs if remains else self.record.outputs()
+        return {name: output for name, output in sorted(found.items()) if not is_hidden(name)}
+
     def _joined(self, output: OutputFile | None) -> bytes:
         segments = output.segments if output else ()
         return b"".join(chunk for segment in segments for chunk in self.record.read_blob(segment))
@@ -229,18 +244,24 @@ class Run:
         return self._backend.shell(self.record)
 
     def cancel(self, *, now: bool = False) -> None:
-        """End the run for good, with a last checkpoint, or at once (`now`); what it wrote stays downloadable.
+        """End the run, with a last checkpoint, or at once (`now`); what it wrote stays downloadable.
 
-        Raises WrongState when the run is finished.
+        Nothing starts it again but `resume`. A run that is cancelled already stays as it is. Raises WrongState when
+        the run is finished.
         """
         state = self.status
         if state.state == "finished":
             raise WrongState(f"{self.name} is finished.", remedy=f"lammps-jobs download {self.name} FOLDER")
+        if state.state == "cancelled":
+            return
+        if state.is_ended or now:
+            self.record.cancel(Cancelled(attempt=state.attempt))
         if not state.is_ended:
             self._backend.interrupt(self.record)
-            if not now:
-                self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
-        self._end_for_good()
+        if not state.is_ended and not now:
+            ended = self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
+            if ended.state != "finished":
+                self.record.cancel(Cancelled(attempt=ended.attempt))
 
     def download(self, path: str | Path) -> list[Path]:
         """Write every output file under the folder `path`, joined over attempts; returns the files.
@@ -250,9 +271,7 @@ class Run:
         Raises Damaged when a stored piece is missing or changed, StoreError when one cannot be read or written.
         """
         folder, written = Path(path), []
-        for name, output in sorted(self.record.outputs().items()):
-            if is_hidden(name):
-                continue
+        for name, output in self.outputs().items():
             target = folder / place_of(name)
             self.record.write_file(output.segments, target)
             written.append(target)
@@ -261,19 +280,6 @@ class Run:
     def final_state(self) -> bytes:
         """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
         return self._joined(self.record.outputs().get(FINAL_STATE))
-
-    def _end_for_good(self) -> None:
-        """Claim one more attempt, which ends as cancelled: whatever still runs is fenced off by it."""
-        seen = self._read()
-        number = (seen.attempt.number if seen.attempt else 0) + 1
-        self.record.claim(Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch=""))
-        past = lineage_of(seen)
-        self.record.end(
-            AttemptEnd(
-                number=number, outcome="cancelled", reason="cancelled by the user", last_step=step_of(seen),
-                parent=past.parent, resumed_at=past.resumed_at, fidelity_so_far=past.fidelity_so_far,
-            )
-        )  # fmt: skip
 
     def _require_going(self, verb: str) -> None:
         if self.status.is_ended:

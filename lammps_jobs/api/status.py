@@ -70,11 +70,14 @@ class Reading:
     progress: Progress | None = None
     checkpoint: Checkpoint | None = None
     result: Result | None = None
+    cancelled: bool = False
+    """Whether the user has ended the run since `attempt` began."""
 
     @property
     def is_conclusive(self) -> bool:
         """True when the state follows from the record alone, so that the backend need not be asked."""
-        return self.result is not None or (self.end is not None and self.end.outcome in ("failed", "cancelled"))
+        has_failed = self.end is not None and self.end.outcome == "failed"
+        return self.result is not None or self.cancelled or has_failed
 
 
 def derive(seen: Reading, job: JobStatus) -> RunStatus:
@@ -118,8 +121,9 @@ def lineage_of(seen: Reading) -> Lineage:
 def _state_of(seen: Reading, job: JobStatus) -> State:
     if seen.result:
         return "finished"
-    if seen.end and seen.end.outcome in ("failed", "cancelled"):
-        return seen.end.outcome
+    has_failed = seen.end is not None and seen.end.outcome == "failed"
+    if seen.cancelled or has_failed:
+        return "cancelled" if seen.cancelled else "failed"
     if job.phase == "pending":
         return "waiting"
     if job.phase == "running":
@@ -131,6 +135,8 @@ def _state_of(seen: Reading, job: JobStatus) -> State:
 
 def _explanation(seen: Reading, job: JobStatus, state: State, last_words: AttemptEnd | None) -> tuple[str, str]:
     """Why the run is in this state, and what to do about it."""
+    if state == "cancelled":
+        return "cancelled by the user", ""
     if state == "lost":
         return f"{LOST} {job.reason}".strip(), job.remedy
     if last_words:
@@ -144,8 +150,8 @@ def step_of(seen: Reading) -> int:
     """The timestep that was reached, as far as it is known."""
     if seen.result:
         return seen.result.step
-    if seen.progress:
-        return seen.progress.step
     if seen.end and seen.end.last_step is not None:
         return seen.end.last_step
+    if seen.progress:
+        return seen.progress.step
     return seen.checkpoint.step if seen.checkpoint else 0

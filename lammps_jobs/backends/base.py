@@ -72,6 +72,12 @@ class Backend(Protocol):
         Raises WrongState where that cannot be done.
         """
 
+    def salvage(self, record: RunRecord) -> None:
+        """Record the outputs that a lost attempt left on its machine, where they can still be seen from here.
+
+        Nothing happens when the newest attempt still runs, or nothing is left.
+        """
+
     def settle(self, record: RunRecord, timeout_s: float) -> bool:
         """Wait until no process of the run's attempts is left, `timeout_s` at most, and remove what they left.
 

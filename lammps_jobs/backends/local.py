@@ -21,6 +21,7 @@ from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState
 from lammps_jobs.record.documents import Attempt
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.inputs import run_folder
+from lammps_jobs.supervisor import remains
 
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
@@ -124,6 +125,15 @@ class LocalBackend:
         if engine := _engine_of(record, attempt):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(engine, signal.SIGKILL)
+
+    def salvage(self, record: RunRecord) -> None:
+        """Record the outputs that lie in the scratch folder of the newest attempt, when that is gone."""
+        attempt = _newest(record)
+        if not attempt or not _is_here(attempt) or _is_alive(attempt) or _group_lives(_engine_of(record, attempt)):
+            return
+        progress = record.progress(attempt.number)
+        remains.keep(record, attempt.number, Path(attempt.scratch) / f"attempt-{attempt.number}",
+                     progress.step if progress else None)  # fmt: skip
 
     def settle(self, record: RunRecord, timeout_s: float) -> bool:
         """Wait until the supervisors and engines of all attempts have ended, then remove their scratch folders."""

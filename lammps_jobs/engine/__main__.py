@@ -79,10 +79,11 @@ class _Engine:
         """Say why, and end at once, from whatever thread."""
         traceback.print_exception(error)
         sys.stderr.flush()
+        if self.session and self.session.final_step is None and self._is_at_work(self.session):
+            with contextlib.suppress(Exception):  # the report matters more than the last lines of log and outputs
+                self.session.flush()
+                self.session.drop_log(False)
         if self.line:
-            if self.session and self.session.final_step is None and self._is_at_work(self.session):
-                with contextlib.suppress(Exception):  # the report matters more than the log's last lines
-                    self.session.drop_log(False)
             with contextlib.suppress(Exception):
                 self.line.send(self._report(error))
         elif self.communicator and self.communicator.size > 1:

@@ -45,6 +45,7 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
     if root:
         root.sources.forget(session.journal.sources())
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
+        session.mark()
         engine_state = _state(session, root, rest)
         is_boundary = rest is None
         root.line.send(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lammps_jobs.formats import ave_yaml, dcd
 from lammps_jobs.protocol.messages import Alias, Gained, OutputChange, Removed
+from lammps_jobs.protocol.remains import Mark, Marks, ends_of
 from lammps_jobs.record.documents import SOURCE, is_hidden
 
 YAML = (".yaml", ".yml")
@@ -234,6 +235,18 @@ class OutputTracker:
         self._before -= self._gone
         self._gone.clear()
         return [*found, *self._aliases()]
+
+    def marks(self, rewritten: Iterable[str] = ()) -> Marks:
+        """What has been recorded by now, for whoever looks when this engine is gone."""
+        files = {
+            name: Mark(size=old.size, mtime_ns=old.mtime_ns, ends=ends_of(old.head, old.tail))
+            for name, old in self._recorded.items()
+            if name not in self._also
+        }
+        return Marks(
+            folder=self.folder, top=self._top, files=files, given=tuple(self._untouched), before=tuple(self._before),
+            headed=tuple(self._headed), rewritten=tuple(rewritten), watched=tuple(self._watched),
+        )  # fmt: skip
 
     def surroundings(self) -> Surroundings:
         """What there is besides the contents of files."""

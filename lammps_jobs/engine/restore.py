@@ -73,6 +73,7 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
         _begin_with_heads(session.root, journal)
     if session.root:
         session.drop_log(False)
+        session.mark()
         seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven)
         session.root.line.send(Resumed(step=session.step, stage=session.stage, seen=seen))
     return (loop, rest) if rest else None

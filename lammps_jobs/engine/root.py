@@ -16,6 +16,7 @@ from lammps_jobs.engine.run_monitor import RunMonitor
 from lammps_jobs.engine.sources import Sources
 from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.messages import EngineJob, Started
+from lammps_jobs.protocol.remains import marks_file
 from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, ScriptLine
 
 WHERE_SIZE = 1024
@@ -33,6 +34,14 @@ class Root:
     owed: Path
     """A file for what the record has of one that is open."""
     sources: Sources
+    scratch: Path
+
+    def mark(self, cut: int, rewritten: frozenset[str]) -> None:
+        """Keep what was recorded with that cut in a file, for whoever looks for the rest when the engine is gone."""
+        path = marks_file(self.scratch, cut)
+        partial = path.with_suffix(".part")
+        partial.write_text(self.outputs.marks(rewritten).model_dump_json())
+        partial.replace(path)
 
     def note(self, where: ScriptLine) -> None:
         """Keep the present line in a file, for whoever looks after a crash."""
@@ -86,4 +95,5 @@ def open_root(
         where_file,
         job.scratch / "owed",
         Sources(job.scratch / "sources", outputs, line.fetch),
+        job.scratch,
     )

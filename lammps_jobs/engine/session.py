@@ -169,6 +169,11 @@ class Session:
         self.lmp.flush_buffers()
         ctypes.CDLL(None).fflush(None)
 
+    def mark(self) -> None:
+        """Note what has been recorded of the outputs, for whoever looks when this engine is gone."""
+        if self.root:
+            self.root.mark(self.cuts, self.journal.rewritten())
+
     def wait_for_upload(self) -> None:
         """Files are about to change: what was cut before must have been read from them."""
         if self.cuts:
@@ -215,6 +220,7 @@ class Session:
         self.communicator.wait()
         for grown in self.from_root(lambda root: root.bring(wanted)):
             follow(grown)
+        self.mark()
         self.communicator.wait()
 
 
@@ -228,6 +234,8 @@ def open_session(
     session = Session(job, lmp, communicator, root, folder, Position(), on_failure=on_failure)
     session.position.read = session.read_script
     session.terminating = on_terminate(lmp.lib, lambda text: on_failure(Exception(text)))
+    if not job.restore:
+        session.mark()
     return session
 
 

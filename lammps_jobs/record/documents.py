@@ -195,7 +195,7 @@ class Decision(Document):
     decided: datetime = Field(default_factory=now)
 
 
-Outcome = Literal["finished", "interrupted", "failed", "cancelled", "fenced"]
+Outcome = Literal["finished", "interrupted", "failed", "fenced"]
 
 
 class OutputFile(Frozen):
@@ -267,6 +267,23 @@ class AttemptEnd(Lineage):
     last_step: int | None = None
     steps_per_s: float | None = None
     ended: datetime = Field(default_factory=now)
+
+
+class Remains(Document):
+    """The outputs of an attempt that ended without finishing, up to the last byte it wrote (advice)."""
+
+    attempt: int
+    outputs: dict[str, OutputFile]
+    step: int | None = None
+    """The timestep that was reached, as far as it is known."""
+    kept: datetime = Field(default_factory=now)
+
+
+class Cancelled(Document):
+    """The user ended the run when `attempt` was its newest (0: none had begun). A later one is another matter."""
+
+    attempt: int
+    at: datetime = Field(default_factory=now)
 
 
 class Checkpoint(Lineage):

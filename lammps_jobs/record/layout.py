@@ -7,6 +7,8 @@ spec.json                     truth   what was asked for
 blobs/<sha256>                truth   inputs, restart files, engine states, output segments
 attempts/<n>.json             truth   the claim of attempt n
 attempts/<n>.end.json         truth   how it ended; an attempt without one was lost
+attempts/<n>.outputs.json     advice  its outputs to the last byte, where it ended without finishing
+attempts/<n>.cancelled.json   truth   the user ended the run when n was its newest attempt (0: none)
 checkpoints/<seq>.json        truth   the commit of checkpoint seq
 decisions/<n>.json            truth   what later attempts must respect
 result.json                   truth   the finished run
@@ -35,6 +37,14 @@ def claim(attempt: int) -> str:
 
 def end(attempt: int) -> str:
     return f"{ATTEMPTS}/{attempt:04d}.end.json"
+
+
+def remains(attempt: int) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}.outputs.json"
+
+
+def cancelled(attempt: int) -> str:
+    return f"{ATTEMPTS}/{attempt:04d}.cancelled.json"
 
 
 def progress(attempt: int) -> str:

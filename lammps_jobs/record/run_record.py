@@ -23,6 +23,7 @@ from lammps_jobs.record.documents import (
     Attempt,
     AttemptEnd,
     Blob,
+    Cancelled,
     Checkpoint,
     D,
     Decision,
@@ -32,6 +33,7 @@ from lammps_jobs.record.documents import (
     JobRequest,
     OutputFile,
     Progress,
+    Remains,
     Result,
     Submission,
     parse,
@@ -238,11 +240,31 @@ class RunRecord:
         """The number of the newest claim; 0 when there is none."""
         return max(self._numbers(layout.ATTEMPTS), default=0)
 
+    def newest(self) -> tuple[int, bool]:
+        """The number of the newest claim (0: none), and whether the user has ended the run since; in one request."""
+        names = self._names(layout.ATTEMPTS)
+        number = max(layout.numbers(names), default=0)
+        return number, layout.cancelled(number).rsplit("/", 1)[1] in names
+
     def end(self, end: AttemptEnd) -> bool:
         return self._commit(layout.end(end.number), end)
 
     def ended(self, number: int) -> AttemptEnd | None:
         return self._load(layout.end(number), AttemptEnd)
+
+    def keep_remains(self, remains: Remains) -> bool:
+        return self._commit(layout.remains(remains.attempt), remains)
+
+    def remains(self, attempt: int) -> Remains | None:
+        """What the attempt left behind that ended without finishing; None when nothing was kept."""
+        return self._load(layout.remains(attempt), Remains)
+
+    def cancel(self, cancelled: Cancelled) -> bool:
+        """False when somebody else has cancelled that attempt."""
+        return self._commit(layout.cancelled(cancelled.attempt), cancelled)
+
+    def cancelled(self, attempt: int) -> Cancelled | None:
+        return self._load(layout.cancelled(attempt), Cancelled)
 
     def ask_job(self, request: JobRequest) -> bool:
         """False when a request with that number exists."""

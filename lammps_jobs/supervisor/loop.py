@@ -23,7 +23,7 @@ from lammps_jobs.record.documents import FULL_LOG, GIVEN, Attempt, AttemptEnd, B
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
 from lammps_jobs.script.inputs import run_folder
-from lammps_jobs.supervisor import actions, stimuli, transitions, tries, workdir
+from lammps_jobs.supervisor import actions, remains, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
 from lammps_jobs.supervisor.engine_process import EngineProcess, socket_in
@@ -189,6 +189,7 @@ class Supervisor:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self._folder.mkdir(parents=True)
         workdir.write_inputs(self.record, self.spec, self._folder)
+        remains.note_committed(self.scratch, cut=0, checkpoint=found.checkpoint.seq if found.checkpoint else 0)
         job = self._job(action.barred_stages)
         if found.checkpoint:
             job = workdir.write_checkpoint(
@@ -265,6 +266,7 @@ class Supervisor:
             )
         except Damaged as error:
             return stimuli.CutSpoiled(time.monotonic(), action.cut, error.what)
+        remains.note_committed(self.scratch, cut=action.cut.number, checkpoint=checkpoint.seq)
         ended = time.monotonic()
         return stimuli.Committed(ended, action.cut, checkpoint, checkpoint.cut_s + ended - started)
 
@@ -290,12 +292,22 @@ class Supervisor:
             steps_per_s=(state.progress.steps_per_s or None) if state else None,
         )
         print(end.model_dump_json(indent=1), flush=True)
+        if action.outcome == "failed":  # nobody goes on from here: whoever waits for the end wants what there is
+            self._keep_remains(end.last_step)
         with contextlib.suppress(LammpsJobsError):  # the store itself may be what failed
             self.record.end(end)
+        if action.outcome in ("interrupted", "fenced"):
+            self._keep_remains(end.last_step)
         if state:
             for event in tries.last_words(state, action):
                 self._do(event, state)
         return action.exit_code
+
+    def _keep_remains(self, step: int | None) -> None:
+        """Outputs since the newest checkpoint: of a failure the frames before it are what one needs to see."""
+        if self.record.newest_attempt() == self.number:
+            with contextlib.suppress(OSError, LammpsJobsError):
+                remains.keep(self.record, self.number, self.scratch, step)
 
     def _save_logs(self) -> None:
         for name in (RAW_LOG, PRINTED, FULL_LOG):

@@ -24,7 +24,7 @@ class Recorder:
 
         Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were.
         """
-        outputs = self._with(cut.outputs)
+        outputs = with_changes(self.record, self.outputs, cut.outputs)
         restart = {path.name: self.record.put_file(path) for path in _files_of_state(cut.folder)}
         checkpoint = Checkpoint(
             **_fields(lineage),
@@ -57,14 +57,16 @@ class Recorder:
     def finish(self, finished: Finished, lineage: Lineage) -> None:
         """Record the last bytes of every output and the result. Raises Fenced when this attempt was overtaken."""
         self.check_not_overtaken()
-        outputs = self._with(finished.outputs)
+        outputs = with_changes(self.record, self.outputs, finished.outputs)
         result = Result(**_fields(lineage), attempt=self.number, step=finished.step, outputs=outputs)
         if not self.record.finish(result):
             raise Fenced("The run was finished by another attempt.", where=self.record.name)
         self.outputs = outputs
 
     def check_not_overtaken(self) -> None:
-        newest = self.record.newest_attempt()
+        newest, is_cancelled = self.record.newest()
+        if is_cancelled and newest == self.number:
+            raise Fenced("The run was cancelled.", where=self.record.name, remedy="lammps-jobs resume goes on with it.")
         if newest > self.number:
             raise Fenced(
                 f"Attempt {newest} has taken over from attempt {self.number}.",
@@ -75,27 +77,6 @@ class Recorder:
     def _next_seq(self) -> int:
         seqs = self.record.checkpoint_seqs()
         return (seqs[-1] if seqs else 0) + 1
-
-    def _with(self, changes: tuple[OutputChange, ...]) -> dict[str, OutputFile]:
-        outputs = dict(self.outputs)
-        for change in changes:
-            if isinstance(change, Removed):
-                outputs.pop(change.name, None)
-                continue
-            if isinstance(change, Alias):  # they come last
-                self._alias(outputs, change)
-                continue
-            blob = self.record.put_file(change.source, change.start, change.stop)
-            before = () if change.replaces else outputs.get(change.name, OutputFile()).segments
-            outputs[change.name] = OutputFile(segments=(*before, blob) if blob.size else before)
-        return outputs
-
-    def _alias(self, outputs: dict[str, OutputFile], alias: Alias) -> None:
-        given = self.record.submission().spec.inputs.get(alias.of)
-        found = outputs.get(alias.of) or (OutputFile(segments=(given,)) if given else None)
-        outputs.pop(alias.name, None)
-        if found:
-            outputs[alias.name] = found
 
     def _retain(self) -> None:
         """Keep the newest `keep` checkpoints and those at stage boundaries; never the outputs' blobs."""
@@ -112,6 +93,32 @@ class Recorder:
         needed |= {s.sha256 for c in kept for output in c.outputs.values() for s in output.segments}
         for checkpoint in old:
             self.record.drop_checkpoint(checkpoint, needed)
+
+
+def with_changes(
+    record: RunRecord, outputs: dict[str, OutputFile], changes: tuple[OutputChange, ...]
+) -> dict[str, OutputFile]:
+    """Upload what the outputs gained; returns what they are then. Raises Damaged when a file became shorter."""
+    outputs = dict(outputs)
+    for change in changes:
+        if isinstance(change, Removed):
+            outputs.pop(change.name, None)
+            continue
+        if isinstance(change, Alias):  # they come last
+            _alias(record, outputs, change)
+            continue
+        blob = record.put_file(change.source, change.start, change.stop)
+        before = () if change.replaces else outputs.get(change.name, OutputFile()).segments
+        outputs[change.name] = OutputFile(segments=(*before, blob) if blob.size else before)
+    return outputs
+
+
+def _alias(record: RunRecord, outputs: dict[str, OutputFile], alias: Alias) -> None:
+    given = record.submission().spec.inputs.get(alias.of)
+    found = outputs.get(alias.of) or (OutputFile(segments=(given,)) if given else None)
+    outputs.pop(alias.name, None)
+    if found:
+        outputs[alias.name] = found
 
 
 def _files_of_state(folder: Path) -> list[Path]:

@@ -56,6 +56,8 @@ def start_action(state: AttemptState) -> Action:
 
 def engine_failed(state: AttemptState, report: messages.Failed, at: float) -> Step:
     place = Place(report.stage, report.step)
+    reached = {"step": report.step, "stage": report.stage} if report.stage else {}
+    state = replace(state, progress=state.progress.model_copy(update=reached))
     match report.cause:
         case "internal":
             error: LammpsJobsError = InternalError(

@@ -64,7 +64,8 @@ def seen(**found: object) -> Reading:
         (seen(end=ended("interrupted")), PENDING, "waiting"),
         (seen(end=ended("fenced")), GONE, "interrupted"),
         (seen(end=ended("failed")), PENDING, "failed"),
-        (seen(end=ended("cancelled")), RUNNING, "cancelled"),
+        (seen(cancelled=True), RUNNING, "cancelled"),
+        (Reading("melt", cancelled=True), PENDING, "cancelled"),
         (seen(result=Result(attempt=1, step=3000, outputs={})), RUNNING, "finished"),
     ],
 )
@@ -209,11 +210,14 @@ def test_looking_again_is_bounded(tmp_path):
     assert (backend.questions, status.attempt) == (LOOKS, LOOKS + 1)
 
 
-def test_cancelled_run_keeps_its_step_and_its_fidelity(tmp_path):
+def test_cancelled_run_keeps_its_attempt_its_step_and_its_fidelity(tmp_path):
     record = record_of(tmp_path, 1, 0, 0)
     record.commit(checkpoint(1).model_copy(update={"fidelity_so_far": FAITHFUL, "resumed_at": ((1, 250),)}))
     run = lammps_jobs.connect(store=tmp_path).run("melt")
-    run.cancel()
-    status = run.status
-    assert (status.state, status.attempt, status.step, status.fidelity) == ("cancelled", 2, 500, FAITHFUL)
-    assert (record.ended(2).parent, record.ended(2).resumed_at) == (1, ((1, 250),))
+    for _ in range(2):
+        run.cancel()
+        status = run.status
+        assert (status.state, status.attempt, status.step, status.fidelity) == ("cancelled", 1, 500, FAITHFUL)
+    assert run.resumed_at == ((1, 250),)
+    record.claim(record.attempt(1).model_copy(update={"number": 2}))
+    assert run.status.state == "lost"  # another attempt is another matter

@@ -188,6 +188,9 @@ class BatchBackend:
     def kill(self, record: RunRecord) -> None:
         raise WrongState("A machine of AWS cannot be taken away from here.", remedy="lammps-jobs interrupt RUN")
 
+    def salvage(self, record: RunRecord) -> None:
+        """Nothing: what a lost machine had went with it."""
+
     def settle(self, record: RunRecord, timeout_s: float) -> bool:
         """Wait until the newest job is over; its machine is AWS's to clean."""
         end = time.monotonic() + timeout_s

@@ -101,9 +101,7 @@ def _goes_on_elsewhere(store: RunRecord, url: str, environment: JobEnvironment) 
 
 
 def _was_cancelled(store: RunRecord) -> bool:
-    newest = store.newest_attempt()
-    end = store.ended(newest) if newest else None
-    return end is not None and end.outcome == "cancelled"
+    return store.newest()[1]
 
 
 # -- the log -------------------------------------------------------------------------------------------
