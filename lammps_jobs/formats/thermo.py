@@ -1,4 +1,9 @@
-"""The thermo output of a run, read from its stitched log."""
+"""The thermo output of a run, read from its stitched log.
+
+What a script prints itself (`print`, `fix print`) can look like a row. LAMMPS's own are told by their layout: the header
+ends with a space, the first line of numbers after it is a row, and the others are laid out as that one: padded to the
+end, as all are unless the script asks for other formats, or with the first number right-aligned to the same column.
+"""
 
 from __future__ import annotations
 
@@ -24,31 +29,42 @@ def sections(log: str) -> list[Section]:
     found: list[Section] = []
     current: Section | None = None
     multi: dict[str, float] | None = None
-    previous: list[str] = []
+    header: list[str] = []
+    layout: int | None = None
     for line in log.splitlines():
         if line.startswith("Loop time of"):
             _close(found, multi)
-            current, multi = None, None
+            current, multi, header = None, None, []
         elif line.startswith("------------ Step"):
             _close(found, multi)
             multi = {"Step": float(line.split()[2])}
         elif multi is not None and "=" in line:
             multi |= _pairs(line)
         elif line.startswith(_YAML_KEYS):
+            layout = None
             current = Section([w.strip(" '\"") for w in line[len(_YAML_KEYS) : -1].rstrip("], ").split(",")])
             found.append(current)
         elif line.startswith(_YAML_ROW) and current:
             current.rows.append([float(w) for w in line[len(_YAML_ROW) :].rstrip("], ").split(",") if w.strip()])
         else:
             row = _numbers(line)
-            if row and current and len(row) == len(current.columns):
-                current.rows.append(row)
-            elif row and len(row) == len(previous) and "Step" in previous:
-                current = Section(previous, [row])
+            if not row:
+                header = line.split() if line.endswith(" ") else header
+            elif current:
+                if len(row) == len(current.columns) and layout in (None, _layout(line)):
+                    current.rows.append(row)
+            elif len(row) == len(header):
+                current, layout = Section(header, [row]), _layout(line)
                 found.append(current)
-        previous = line.split()
     _close(found, multi)
     return found
+
+
+def _layout(row: str) -> int | None:
+    """How a row is laid out: 0 for one that is padded to its end, else where its right-aligned first number ends."""
+    if row.endswith(" "):
+        return 0
+    return len(row) - len(row.lstrip()) + len(row.split()[0]) if row.startswith(" ") else None
 
 
 def _close(found: list[Section], multi: dict[str, float] | None) -> None:
@@ -87,6 +103,6 @@ def table(log: str) -> pandas.DataFrame:
     if not frames:
         return pandas.DataFrame({"Stage": [], "Step": []})
     whole = pandas.concat(frames, ignore_index=True)
-    if "Step" in whole:
+    if "Step" in whole and whole["Step"].notna().all():
         whole["Step"] = whole["Step"].astype("int64")
     return whole

@@ -8,6 +8,7 @@ machine that runs the script need not have that folder. In doubt a file is taken
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import glob
 import os
@@ -35,6 +36,8 @@ LOOKED_AT = 1000
 PLACES = 50
 """Folders that a script may go to, and from which its files are looked for."""
 EXECUTABLE = 0o111
+MOST_NAMED = 20
+"""Variables of a script that an error names."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class _Search:
             self.add(Path(path))
         self.follow(self.script)
         self._check_variables()
+        self._check_given()
         self.folders |= _empty_folders(self.folder)
 
     def gathered(self) -> Gathered:
@@ -345,6 +349,32 @@ class _Search:
                     remedy=f"Give it a value: --var {variable}=VALUE, or variables={{'{variable}': ...}}",
                 )
             self.warnings.append(f"The variable {variable!r} is perhaps used and never defined ({where})")
+
+
+    def _check_given(self) -> None:
+        """Every variable that the caller gives must be used: a misspelt one would run another simulation."""
+        texts = [
+            re.sub("#.*", "", path.read_text(errors="surrogateescape"))
+            for path in self.found.values()
+            if path.stat().st_size <= SCRIPT_SIZE
+        ]
+        whole = "\n".join(texts)
+        named = set(re.findall(r"(?:\bv_)?(\w+)", whole)) | set(re.findall(r"\$(\w)", whole))
+        for name in sorted(self._given - named):
+            if re.search(r"\$\{?\w*\$|\bpython\s|\b(variable|include|jump)\s+\S*\$", whole):
+                self.warnings.append(f"The script perhaps never uses the variable {name!r}, which was given")
+                continue
+            known = sorted({word for word in re.findall(r"\bvariable\s+(\w+)", whole)}
+                           | {variable for variable, _, _ in self._undefined})  # fmt: skip
+            raise UsageError(
+                f"The script never uses the variable {name!r}.", where=self.script,
+                remedy=f"It has: {', '.join(known[:MOST_NAMED]) or 'none'}." + _meant_one(name, known),
+            )  # fmt: skip
+
+
+def _meant_one(name: str, known: list[str]) -> str:
+    found = difflib.get_close_matches(name, known, 1)
+    return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def run_folder(top: Path, names: Iterable[str]) -> Path:

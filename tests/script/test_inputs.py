@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs.errors import InputMissing
+from lammps_jobs.errors import InputMissing, UsageError
 from lammps_jobs.rehearsal.rehearse import rehearse
 from lammps_jobs.script.inputs import gather
 from tests.conftest import START
@@ -180,3 +180,25 @@ def test_script_that_reads_nothing_starts_beside_itself(tmp_path, monkeypatch):
     (tmp_path / "scripts" / "in.x").write_text("units lj\n")
     monkeypatch.chdir(tmp_path)
     assert gather(Path("scripts/in.x"), [], {}).start == tmp_path / "scripts"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("variable Temp index 1.5\nvariable N equal 5\nrun ${N} # temp\n", ["'temp'", "N, Temp", "Did you mean 'Temp'?"]),
+        ("run ${N}\n", ["'temp'", "It has: N."]),
+        ("run 5\n", ["It has: none."]),
+    ],
+)
+def test_variable_that_the_script_never_uses_is_refused(tmp_path, text, words):
+    (tmp_path / "in.test").write_text(text)
+    with pytest.raises(UsageError) as refused:
+        gather(tmp_path / "in.test", [], {"temp": ("2",), "N": ("1",)} if "N" in text else {"temp": ("2",)})
+    assert all(word in str(refused.value) for word in words)
+
+
+@pytest.mark.parametrize("text", ["run 5\nprint ${temp}\n", "include more\n", "variable a$i equal 1\n", "next temp\n"])
+def test_variable_that_may_be_used_is_not_refused(tmp_path, text):
+    (tmp_path / "in.test").write_text(text)
+    (tmp_path / "more").write_text("variable x equal v_temp\n")
+    gather(tmp_path / "in.test", [], {"temp": ("2",), "i": ("1",)} if "$i" in text else {"temp": ("2",)})
