@@ -56,14 +56,14 @@ def main() -> int:
     kill_in_production(run, steps // 2)
     print(f"  taken away with SIGKILL after step {run.status.step} of production", flush=True)
     run.resume()
-    state = run.wait()
+    state = run.wait(check=False)
     print(f"  resumed from step {run.resumed_at[0][1]}, {state.state} at step {state.step}", flush=True)
 
     kept = cluster.submit(
         script, name="polymer-kept", variables={"prod": steps}, resources=resources,
         cut_plan=lammps_jobs.CutPlan(cut_at=run.resumed_at, then="set up again"),
     )  # fmt: skip
-    kept_state = kept.wait()
+    kept_state = kept.wait(check=False)
     same = state.state == kept_state.state == "finished" and compare(run, kept, args.out)
     page = write(run, args.out / "report.html")
     verdict = "the same, bit for bit" if same else "DIFFERENT"
@@ -75,7 +75,7 @@ def main() -> int:
 def speed_of(cluster: lammps_jobs.Cluster, script: Path, resources: lammps_jobs.Resources) -> float:
     """Steps of production per second on this machine, measured in a short run."""
     run = cluster.submit(script, name="speed", variables=SHORT, resources=resources)
-    if run.wait().state != "finished":
+    if run.wait(check=False).state != "finished":
         sys.exit(f"The demo's first, short run is {run.status.state}: {run.status.reason}\n{run.status.where}")
     took, steps = re.findall(r"^Loop time of (\S+) on \d+ procs for (\d+) steps", run.logs(), re.MULTILINE)[-1]
     return int(steps) / float(took)
@@ -99,7 +99,7 @@ def kill_in_production(run: lammps_jobs.Run, step: int) -> None:
                      f"at step {state.step} already. {state.reason}\n{state.where}")  # fmt: skip
         if state.stage == PRODUCTION and state.step >= step and _has_checkpoint_in_production(run):
             run.kill()
-            run.wait()
+            run.wait(check=False)
             return
         time.sleep(0.05)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Fenced,
         InputMissing,
         InternalError,
+        Interrupted,
         LammpsJobsError,
         NameTaken,
         NoSuchRun,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         StackError,
         StoreError,
         UsageError,
+        WouldOverwrite,
         WrongState,
     )
     from lammps_jobs.record.documents import (
@@ -76,6 +78,7 @@ __all__ = [
     "Grade",
     "InputMissing",
     "InternalError",
+    "Interrupted",
     "LammpsJobsError",
     "NameTaken",
     "NoSuchRun",
@@ -96,6 +99,7 @@ __all__ = [
     "UsageError",
     "Values",
     "Verdict",
+    "WouldOverwrite",
     "WrongState",
     "connect",
     "rehearse",
@@ -107,8 +111,8 @@ _HOMES = {
     "api.status": "RunStatus State",
     "errors": (
         "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
-        "LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
-        "StoreError UsageError WrongState"
+        "Interrupted LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
+        "StoreError UsageError WouldOverwrite WrongState"
     ),
     "record.documents": (
         "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"

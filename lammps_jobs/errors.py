@@ -17,7 +17,7 @@ class LammpsJobsError(Exception):
         super().__init__("\n".join(part for part in (what, where, remedy) if part))
 
 
-class UsageError(LammpsJobsError):
+class UsageError(LammpsJobsError, ValueError):
     """An argument makes no sense: a bad name, a bad number of ranks, an unknown cluster."""
 
     exit_code = 2
@@ -119,8 +119,24 @@ class InternalError(LammpsJobsError):
     exit_code = 18
 
 
+class WouldOverwrite(LammpsJobsError):
+    """Other files lie where outputs are to be written."""
+
+    exit_code = 19
+
+
 INTERRUPTED = 75
 """Exit code of an attempt that was interrupted with its checkpoint committed (EX_TEMPFAIL): retry it."""
+
+
+class Interrupted(LammpsJobsError):
+    """The run stopped before its end, with its checkpoints: interrupted, cancelled, or its machine lost; resume it."""
+
+    exit_code = INTERRUPTED
+
+
+CANCELLED_BY_KEY = 130
+"""Exit code after Ctrl-C; a run that was followed goes on."""
 
 MACHINE_UNUSABLE = 76
 """Exit code of an attempt whose machine does not work (a GPU without driver, ECC errors): retry it elsewhere."""
@@ -132,17 +148,23 @@ REFUSED, DIFFERENT, UNTESTED = 20, 21, 23
 """Exit codes of `rehearse`: the script cannot be cut somewhere; a resumed run came out different; nothing was cut."""
 
 
+def error_of(name: str, what: str, *, where: str = "", remedy: str = "") -> LammpsJobsError:
+    """The error of the class `name`, as it was recorded; of the base class where this version does not know it."""
+    kinds = {kind.__name__: kind for kind in _kinds()}
+    return kinds.get(name, LammpsJobsError)(what, where=where, remedy=remedy)
+
+
+def _kinds() -> list[type[LammpsJobsError]]:
+    return [LammpsJobsError, *LammpsJobsError.__subclasses__(), *StoreError.__subclasses__()]
+
+
 def exit_codes() -> list[tuple[int, str, str]]:
     """Every exit code with the error's name ('' for success and interruption) and what it means."""
-    kinds: list[type[LammpsJobsError]] = [
-        LammpsJobsError,
-        *LammpsJobsError.__subclasses__(),
-        *StoreError.__subclasses__(),
-    ]
-    rows = [(kind.exit_code, kind.__name__, (kind.__doc__ or "").strip()) for kind in kinds]
+    rows = [(kind.exit_code, kind.__name__, (kind.__doc__ or "").strip()) for kind in _kinds()]
     rows[0] = (1, "LammpsJobsError", "Something unexpected; --debug shows where.")
-    rows += [(0, "", "Done."), (INTERRUPTED, "", "Interrupted, with a checkpoint committed: `lammps-jobs resume RUN`.")]
     rows += [
+        (0, "", "Done."),
+        (CANCELLED_BY_KEY, "", "Ctrl-C; a run that was followed goes on in the background."),
         (MACHINE_UNUSABLE, "", "The machine's GPU does not work; the attempt is repeated on another one."),
         (UNWELL, "", "`doctor` found something that is not as it should be; its lines say what to do."),
         (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),

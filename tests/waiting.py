@@ -16,7 +16,7 @@ __all__ = ["Patience", "ended", "finish", "scaled", "until", "wait_for_checkpoin
 
 def ended(run: Run) -> RunStatus:
     """The state in which a run ends; each sign of progress renews the patience."""
-    return run.wait(on_change=Patience(f"the end of {run.name}").see)
+    return run.wait(check=False, on_change=Patience(f"the end of {run.name}").see)
 
 
 def finish(run: Run) -> Run:

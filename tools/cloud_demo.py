@@ -58,7 +58,7 @@ def main() -> int:
             script, name="polymer-kept", variables={"prod": steps}, resources=RESOURCES,
             cut_plan=lammps_jobs.CutPlan(cut_at=run.resumed_at, then="set up again"),
         )  # fmt: skip
-        state = kept.wait()
+        state = kept.wait(check=False)
         same = run.status.state == state.state == "finished" and compare(run, kept, OUT)
         page = write(run, OUT / "report.html")
     verdict = "the same, bit for bit" if same else "DIFFERENT"
@@ -84,7 +84,7 @@ def travel(cloud: Cloud, run: lammps_jobs.Run, steps: int) -> None:
         how = "reclaimed with a Spot notice" if notice else "taken away without a word"
         print(f"  attempt {attempt}: {how} after step {step} of production, checkpoint at {safe}", flush=True)
         reaches(run, lambda attempt=attempt: run.status.attempt > attempt, f"attempt {attempt + 1} to start")  # type: ignore[misc]
-    state = run.wait()
+    state = run.wait(check=False)
     for event in run.events:
         if event.kind == "resumed":
             print(f"  attempt {event.attempt}: resumed at step {event.step} in {event.seconds:.1f} s")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lammps_jobs.api.differences import MOST, differences
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
 from lammps_jobs.backends.base import AT_ONCE, Address, Backend, factory_of
-from lammps_jobs.errors import NameTaken, UsageError
+from lammps_jobs.errors import NameTaken, NoSuchRun, UsageError, WrongState
 from lammps_jobs.record.documents import (
     NAME_RULE,
     RUN_NAME,
@@ -24,6 +27,7 @@ from lammps_jobs.record.documents import (
     Submission,
 )
 from lammps_jobs.record.object_store import open_root, sha256_of
+from lammps_jobs.record.rename import rename
 from lammps_jobs.record.run_record import RunRecord, run_names
 from lammps_jobs.script.inputs import gather
 
@@ -51,6 +55,10 @@ def connect(
     return Cluster(site.store, site.backend, open_root(site.store, site.region))
 
 
+LONGEST_SHOWN = 80
+"""Characters of a name that are shown in an error, or taken of a script's for its run's."""
+
+
 class Cluster:
     """A place where runs run, and the store where their records are. `connect` opens it."""
 
@@ -71,23 +79,27 @@ class Cluster:
         checkpoints: Checkpoints = Checkpoints(),
         cut_plan: CutPlan = CutPlan(),
         start: str | Path | None = None,
+        replace: bool = False,
     ) -> Run:
         """Start a run of `script` in the background and return at once.
 
         Files that the script names are taken along; `inputs` adds more files or folders. It starts in the folder
         `start`, by default in its own or, where more of its files are found from here, in the present one as `lmp -in`.
         Warns (UserWarning) of what may be wrong with the script.
-        `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script. Submitting
-        the same specification under the same name again returns the run there is. `cut_plan` is for rehearsals and
-        tests: it asks for checkpoints at steps, where a user's run takes them by the clock.
+        `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script, and from its
+        folder where a script elsewhere has that name already. Submitting the same specification under the same name
+        again returns the run there is (`Run.is_new`). With `replace`, another run of that name that has stopped makes
+        room: it is renamed (`NAME.past-1`). `cut_plan` is for rehearsals and tests: it asks for checkpoints at steps,
+        where a user's run takes them by the clock.
 
-        Raises InputMissing, UsageError (bad name, undefined variable), NameTaken (the name has another
-        specification), StoreError.
+        Raises InputMissing, UsageError (bad name, undefined or unused variable), NameTaken (the name has another
+        specification: it says what differs), WrongState (`replace` of a run that runs), StoreError.
         """
         script = Path(script)
         words = values_of(variables or {})
         found = gather(script, inputs, words, start=start)
-        record = RunRecord(self._root, _checked_name(name or _name_from(script)))
+        origin = str(script.resolve())
+        record = RunRecord(self._root, checked_name(name) if name else self._free_name(script, origin))
 
         def spec_with(blob_of: Callable[[Path], Blob]) -> RunSpec:
             return RunSpec(
@@ -104,35 +116,69 @@ class Cluster:
 
         for text in found.warnings:
             warnings.warn(text, stacklevel=2)
-        if record.is_submitted():
-            self._require_same(record, spec_with(_blob_of))
-        else:
+        differ = self._differ(record, spec_with(_blob_of), found.files)
+        if differ and replace:
+            record = self._made_room(record)
+        elif differ:
+            raise _name_taken(record.name, differ, self.store)
+        is_new = not record.is_submitted()
+        if is_new:
             spec = spec_with(record.put_file)
-            if not record.submit(Submission(spec=spec)):
-                self._require_same(record, spec)  # somebody was faster
+            if not record.submit(Submission(spec=spec, origin=origin)):  # somebody was faster
+                is_new = False
+                if differ := self._differ(record, spec, found.files):
+                    raise _name_taken(record.name, differ, self.store)
         if not record.newest_attempt():
             self._backend.start(record)
-        return Run(record, self._backend)
+        return Run(record, self._backend, is_new=is_new)
 
-    def _require_same(self, record: RunRecord, spec: RunSpec) -> None:
-        """Raises NameTaken when the run that has the name is another one."""
-        existing = record.submission().spec
-        compared = RunSpec.model_fields.keys() - {"folders"}  # empty ones, which come and go beside a script
-        differ = [
-            key for key in RunSpec.model_fields if key in compared and getattr(existing, key) != getattr(spec, key)
-        ]
-        if not differ:
-            return
-        raise NameTaken(
-            f"A run named {spec.name!r} exists with another specification ({', '.join(differ)} differ).",
-            where=self.store,
-            remedy="Choose another --name, or look at the old one: lammps-jobs status " + spec.name,
+    def _free_name(self, script: Path, origin: str) -> str:
+        """The script's name; with its folder's before it where a script elsewhere has taken that."""
+        plain = _name_from(script)
+        record = RunRecord(self._root, plain)
+        taken_by = record.submission().origin if record.is_submitted() else ""
+        return f"{_plain(Path(origin).parent.name)}-{plain}" if taken_by and taken_by != origin else plain
+
+    def _differ(self, record: RunRecord, spec: RunSpec, files: Mapping[str, Path]) -> list[str]:
+        """What is different, in words, in the run that has the name; nothing when there is none."""
+        if not record.is_submitted():
+            return []
+
+        def text_of(blob: Blob) -> str:
+            return b"".join(record.read_blob(blob)).decode(errors="replace")
+
+        return differences(
+            record.submission().spec, spec, text_of, lambda name: files[name].read_text(errors="replace")
         )
+
+    def _made_room(self, record: RunRecord) -> RunRecord:
+        """Give the run that has stopped another name, so that its own is free."""
+        names, count = set(run_names(self._root)), 1
+        while f"{record.name}.past-{count}" in names:
+            count += 1
+        self.rename(record.name, f"{record.name}.past-{count}")
+        return RunRecord(self._root, record.name)
+
+    def rename(self, old: str, new: str) -> Run:
+        """Give a run that does not run another name.
+
+        Raises NoSuchRun, NameTaken, UsageError (bad name), WrongState when it runs, StoreError.
+        """
+        state = self.run(old).status
+        if not state.is_ended:
+            raise WrongState(f"{old} is {state.state}.", remedy=f"Wait for it, or: lammps-jobs cancel {old}")
+        self.run(old).settle()
+        return Run(rename(self._root, old, checked_name(new)), self._backend)
 
     def run(self, name: str) -> Run:
         """The run of that name. Raises NoSuchRun when there is none."""
-        record = RunRecord(self._root, name)
-        record.submission()
+        record = RunRecord(self._root, checked_name(name))
+        try:
+            record.submission()
+        except NoSuchRun as error:
+            meant = difflib.get_close_matches(name, run_names(self._root), 1)
+            remedy = f"Did you mean {meant[0]}?" if meant else error.remedy
+            raise NoSuchRun(error.what, where=self.store, remedy=remedy) from None
         return Run(record, self._backend)
 
     def runs(self) -> list[Run]:
@@ -148,23 +194,46 @@ class Cluster:
 
 def values_of(variables: Mapping[str, Values]) -> dict[str, tuple[str, ...]]:
     """LAMMPS variables as the words that `lmp -var` takes: a single value becomes a tuple of one."""
-    return {name: _words(value) for name, value in variables.items()}
+    return {name: _words(name, value) for name, value in variables.items()}
 
 
-def _words(value: Values) -> tuple[str, ...]:
-    return (str(value),) if isinstance(value, str | float | int) else tuple(str(item) for item in value)
+def _words(name: str, value: Values) -> tuple[str, ...]:
+    if isinstance(value, str | float | int):
+        return (str(value),)
+    try:
+        found = tuple(str(item) for item in value)
+    except TypeError:
+        found = ()
+    if not found:
+        raise UsageError(f"The variable {name!r} has no value: {value!r}.", remedy="Give it a number, words or a list.")
+    return found
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name, when it is one. Raises UsageError."""
     if not RUN_NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a run.", remedy=NAME_RULE)
+        shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}... ({len(name)} characters)"
+        raise UsageError(f"{shown!r} is no name for a run.", remedy=NAME_RULE)
     return name
+
+
+def _name_taken(name: str, differ: list[str], store: str) -> NameTaken:
+    more = f", and {len(differ) - MOST} more" if len(differ) > MOST else ""
+    return NameTaken(
+        f"A run named {name!r} exists, and is another one: {'; '.join(differ[:MOST])}{more}.", where=store,
+        remedy="Choose another --name, or --replace the old one, which is then kept as NAME.past-1.",
+    )  # fmt: skip
 
 
 def _name_from(script: Path) -> str:
     """`melt` from in.melt, melt.in and melt.lmp."""
-    plain = script.name.removeprefix("in.").removesuffix(".in").removesuffix(".lmp").removesuffix(".lammps")
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "run"
+    return _plain(script.name.removeprefix("in.").removesuffix(".in").removesuffix(".lmp").removesuffix(".lammps"))
+
+
+def _plain(text: str) -> str:
+    """Text as a run's name: accents taken off letters, what else is not allowed replaced by a dash."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text).strip("-._")[:LONGEST_SHOWN] or "run"
 
 
 def _blob_of(file: Path) -> Blob:

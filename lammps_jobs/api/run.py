@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lammps_jobs.api.download import write
 from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of
 from lammps_jobs.backends.base import Backend, JobStatus
 from lammps_jobs.errors import Damaged, NotInstalled, WrongState
+from lammps_jobs.protocol.messages import PRINTED, RAW_LOG
 from lammps_jobs.record.documents import (
     FINAL_STATE,
     FULL_LOG,
@@ -42,8 +45,10 @@ class Run:
     `Cluster.submit` and `Cluster.run` return it. `record` is what is stored of it, for code of this library.
     """
 
-    def __init__(self, record: RunRecord, backend: Backend) -> None:
+    def __init__(self, record: RunRecord, backend: Backend, *, is_new: bool = False) -> None:
         self.record, self._backend = record, backend
+        self.is_new = is_new
+        """Whether the submission that returned this run made it; False when the same was there before."""
 
     def __repr__(self) -> str:
         return f"Run({self.name!r})"
@@ -143,7 +148,11 @@ class Run:
     def raw_log(self) -> str:
         """What LAMMPS itself printed in the newest attempt, for finding out what went wrong."""
         number = self.record.newest_attempt()
-        return self.record.log(number, "lammps.raw.log") + self.record.log(number, "engine.out")
+        recorded = self.record.log(number, RAW_LOG) + self.record.log(number, PRINTED)
+        if recorded or not number:
+            return recorded
+        live = (self._backend.tail(self.record, name) for name in (RAW_LOG, PRINTED))
+        return "".join(text.decode(errors="replace") for text in live)
 
     def thermo(self) -> pandas.DataFrame:
         """The thermo table, stitched over attempts: one row per thermo step, one column per keyword.
@@ -181,10 +190,14 @@ class Run:
 
     # -- acting ----------------------------------------------------------------------------------
 
-    def wait(self, timeout_s: float | None = None, on_change: Callable[[RunStatus], None] | None = None) -> RunStatus:
+    def wait(
+        self, timeout_s: float | None = None, on_change: Callable[[RunStatus], None] | None = None, *,
+        check: bool = True,
+    ) -> RunStatus:  # fmt: skip
         """Wait until the run is no longer running; `on_change` is called every half second.
 
-        Raises TimeoutError after `timeout_s`.
+        A run that did not finish raises what ended it, unless `check` is False: ScriptError for an error of LAMMPS,
+        Interrupted when it was interrupted, cancelled or lost its machine. Raises TimeoutError after `timeout_s`.
         """
         end = None if timeout_s is None else time.monotonic() + timeout_s
         pause, longest = POLL_S
@@ -193,6 +206,8 @@ class Run:
             if on_change:
                 on_change(state)
             if state.is_ended:
+                if check:
+                    state.check()
                 return state
             if end is not None and time.monotonic() > end:
                 raise TimeoutError(f"{self.name} is still {state.state} after {timeout_s:g} s")
@@ -259,23 +274,27 @@ class Run:
         if not state.is_ended:
             self._backend.interrupt(self.record)
         if not state.is_ended and not now:
-            ended = self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10)
+            ended = self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10, check=False)
             if ended.state != "finished":
                 self.record.cancel(Cancelled(attempt=ended.attempt))
 
-    def download(self, path: str | Path) -> list[Path]:
+    def download(
+        self, path: str | Path | None = None, *, overwrite: bool = False, only: Iterable[str] = ()
+    ) -> list[Path]:
         """Write every output file under the folder `path`, joined over attempts; returns the files.
 
-        What the script wrote outside its folder comes below `outside`.
+        The folder is the run's name by default. What the script wrote outside its folder comes below `outside`. `only`
+        are patterns of names (`*.dat`). Files that are there already and equal are left alone.
 
-        Raises Damaged when a stored piece is missing or changed, StoreError when one cannot be read or written.
+        Raises WouldOverwrite, before it writes, where another file is in the way, unless `overwrite`; Damaged when a
+        stored piece is missing or changed, StoreError when one cannot be read or written.
         """
-        folder, written = Path(path), []
-        for name, output in self.outputs().items():
-            target = folder / place_of(name)
-            self.record.write_file(output.segments, target)
-            written.append(target)
-        return written
+        patterns = tuple(only)
+        chosen = {
+            name: output for name, output in self.outputs().items()
+            if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+        }  # fmt: skip
+        return write(self.record, chosen, Path(path if path is not None else self.name), overwrite=overwrite)
 
     def final_state(self) -> bytes:
         """Last positions and velocities of a rehearsed run in full precision; empty for any other."""
@@ -284,11 +303,3 @@ class Run:
     def _require_going(self, verb: str) -> None:
         if self.status.is_ended:
             raise WrongState(f"{self.name} is not running, so there is nothing to {verb}.")
-
-
-def place_of(name: str) -> Path:
-    """Where an output belongs in a folder of outputs: one by an absolute path or from above must not lead out of it."""
-    parts = Path(name).parts
-    if parts[0] not in ("/", ".."):
-        return Path(name)
-    return Path("outside", *("up" if part == ".." else part for part in parts if part != "/"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from lammps_jobs.backends.base import JobStatus
+from lammps_jobs.errors import Interrupted, error_of
 from lammps_jobs.record.documents import (
     Attempt,
     AttemptEnd,
@@ -45,11 +47,15 @@ class RunStatus:
     where: str = ""
     """File, line and command of the script, for a failure of LAMMPS."""
     remedy: str = ""
+    error: str = ""
+    """Name of the error of this library that a failure is, `ScriptError` for one of LAMMPS's."""
     exit_code: int = 0
     """What the newest attempt exited with (docs/exit-codes.md)."""
     checkpoint: int | None = None
     """Sequence number of the newest readable checkpoint."""
     checkpoint_step: int | None = None
+    changed: datetime | None = None
+    """When the run was last heard of, or ended."""
     fidelity: Fidelity = field(default_factory=Fidelity)
     """The weakest grade of all resumes so far: how true the run is to one that was never interrupted."""
 
@@ -57,6 +63,16 @@ class RunStatus:
     def is_ended(self) -> bool:
         """True when nothing more happens by itself: only an interrupted, lost or failed run can be resumed."""
         return self.state in ENDED
+
+    def check(self) -> None:
+        """Raise the error that ended the run: ScriptError and the like of a failure, Interrupted when it was
+        interrupted, cancelled or lost its machine. Nothing of a run that is finished or still goes on."""
+        if self.state == "failed":
+            what = f"{self.name} failed at step {self.step}: {self.reason}"
+            raise error_of(self.error, what, where=self.where, remedy=self.remedy)
+        if self.is_ended and self.state != "finished":
+            what = f"{self.name} is {self.state}, at step {self.step}. {self.reason}".strip()
+            raise Interrupted(what, where=self.where, remedy=self.remedy or f"lammps-jobs resume {self.name}")
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,8 @@ def derive(seen: Reading, job: JobStatus) -> RunStatus:
         reason=reason,
         where=last_words.where if last_words else "",
         remedy=remedy,
+        error=last_words.error if last_words else "",
+        changed=_changed(seen),
         exit_code=last_words.exit_code if last_words and not seen.result else 0,
         checkpoint=seen.checkpoint.seq if seen.checkpoint else None,
         checkpoint_step=seen.checkpoint.step if seen.checkpoint else None,
@@ -144,6 +162,14 @@ def _explanation(seen: Reading, job: JobStatus, state: State, last_words: Attemp
     if state == "failed":
         return job.reason or "No attempt ever started.", f"lammps-jobs resume {seen.name}"
     return job.reason, job.remedy
+
+
+def _changed(seen: Reading) -> datetime | None:
+    if seen.result:
+        return seen.result.finished
+    if seen.end:
+        return seen.end.ended
+    return seen.progress.updated if seen.progress else seen.attempt.claimed if seen.attempt else None
 
 
 def step_of(seen: Reading) -> int:

@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lammps_jobs.backends.base import Address, JobStatus, Site
-from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState
+from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState, error_of
 from lammps_jobs.record.documents import Attempt
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.inputs import run_folder
 from lammps_jobs.supervisor import remains
+from lammps_jobs.supervisor.__main__ import NOT_STARTED
 
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
@@ -61,6 +62,11 @@ class LocalBackend:
         end = time.monotonic() + START_S
         while record.newest_attempt() == before:
             if process.poll() not in (None, 0) or time.monotonic() > end:
+                told = out.with_name(NOT_STARTED)
+                if told.exists():
+                    words = json.loads(told.read_text())
+                    shutil.rmtree(out.parent, ignore_errors=True)
+                    raise error_of(words.pop("name"), **words)
                 text = out.read_text(errors="replace").strip()[-2000:] if out.exists() else ""
                 raise LammpsJobsError("The attempt did not start.", where=text, remedy="Try again with --debug.")
             time.sleep(0.02)

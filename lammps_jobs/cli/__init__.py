@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import warnings
 
 import click
@@ -18,5 +20,8 @@ def _warn(message: Warning | str, category: type[Warning], *place: object, **mor
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no µ gets a ?, not a traceback
     warnings.showwarning = _warn
     commands(prog_name="lammps-jobs")

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 import click
 
 from lammps_jobs.cli.base import commands, is_json, show
-from lammps_jobs.cli.options import resources_of, variables_of
+from lammps_jobs.cli.options import DURATION, input_option, var_option, variables_of
 from lammps_jobs.errors import DIFFERENT, REFUSED, UNTESTED, UNWELL, LammpsJobsError
 
 if TYPE_CHECKING:
     from lammps_jobs.doctor import Finding
 
 
+@commands.section("Check")
 @commands.command()
-@click.argument("stack", default="")
-def doctor(stack: str) -> None:
+@click.argument("of", metavar="[STACK]", default="")
+def doctor(of: str) -> None:
     """Check whether runs can run here - or on STACK - and say what to do where not."""
     from lammps_jobs import doctor as checks
     from lammps_jobs.backends.local import default_store
 
     options = click.get_current_context().find_root().params
-    stack = stack or ("" if options["stack"] == "local" else options["stack"])
+    stack = of or ("" if options["stack"] == "local" else options["stack"])
     checking = checks.stack(stack, options["region"]) if stack else checks.machine(options["store"] or default_store())
     findings = []
     for finding in checking:
@@ -43,23 +44,18 @@ def _finding_text(finding: Finding) -> str:
     return f"{mark} {finding.check:28s} {' '.join(filter(None, (finding.what, finding.where)))}{remedy}"
 
 
+@commands.section("Check")
 @commands.command()
 @click.argument("script", type=click.Path(path_type=Path))
-@click.option(
-    "--var",
-    "variables",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A LAMMPS variable (-var); once for each value of a list.",
-)
-@click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along.")
-@click.option("--ranks", default=1, show_default=True, help="MPI ranks.")
+@var_option
+@input_option
+@click.option("--ranks", type=click.IntRange(1), default=1, show_default=True, help="MPI ranks.")
 @click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
               help="Cut near these fractions of every run, 1: before the next.  [default: 0.25 0.6 1]")  # fmt: skip
 @click.option("--cuts", default=5, show_default=True, type=click.IntRange(1),
               help="How many cuts are drawn; more where there are more stages.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), help="Cap the steps of every run, for a quick answer.")
-@click.option("--limit", type=float, help="Seconds for each side.")
+@click.option("--limit", type=DURATION, help="Time for each side: 90, 10m.")
 @click.option("--kill", is_flag=True, help="Take the machine away without notice, too, after every resume.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep the outputs of all sides: DIR/bare, checkpointed, lost, ...")  # fmt: skip
@@ -73,12 +69,13 @@ def rehearse(
     Runs it plainly, with checkpoints, and twice cut and lost; where it need not equal those, also cut and kept.
     Compares every output.
     """
+    from lammps_jobs.record.documents import Resources
     from lammps_jobs.rehearsal import rehearse, render
     from lammps_jobs.report.page import write
 
     try:
         answer = rehearse.rehearse(
-            script, variables=variables_of(variables), inputs=inputs, resources=resources_of(ranks),
+            script, variables=variables_of(variables), inputs=inputs, resources=Resources(ranks=ranks),
             at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
             on_side=lambda side: click.echo(f"  {side} ...", err=True),
             on_end=(lambda run, answer: write(run, page, answer)) if page else None,

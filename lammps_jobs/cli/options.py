@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,28 +13,54 @@ from lammps_jobs.cli.base import cluster
 from lammps_jobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from lammps_jobs.api.run import Run
-    from lammps_jobs.record.documents import Resources
+    from lammps_jobs.record.documents import Checkpoints, Resources
 
-M = TypeVar("M", bound="BaseModel")
+F = TypeVar("F", bound=Callable[..., None])
+UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def submission_options(function: Callable[..., None]) -> Callable[..., None]:
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """Seconds, or a time as people write it: 90, 10m, 1h30m, 2d. More than nothing."""
+
+    name = "time"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        text = value.strip().lower().replace(" ", "")
+        parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)", text)
+        if not parts or "".join(map("".join, parts)) != text or any(unit not in {"", *UNITS} for _, unit in parts):
+            self.fail(f"{value!r} is no time; write seconds, or 10m, 1h30m, 2d.", parameter, ctx)
+        seconds = sum(float(number) * UNITS.get(unit, 1.0) for number, unit in parts)
+        if seconds <= 0:
+            self.fail(f"{value!r} is not more than 0 seconds.", parameter, ctx)
+        return seconds
+
+
+DURATION = Duration()
+
+
+def var_option(function: F) -> F:
+    return click.option(
+        "--var",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A LAMMPS variable; once for each value of a list. As for lmp: -var NAME VALUE ...",
+    )(function)
+
+
+def input_option(function: F) -> F:
+    return click.option(
+        "--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along besides what is found."
+    )(function)
+
+
+def resource_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
-            click.argument("script", type=click.Path(path_type=Path)),
-            click.option("--name", help="Name of the run; the script's name by default."),
-            click.option(
-                "--var",
-                "variables",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="A LAMMPS variable (-var); once for each value of a list.",
-            ),
-            click.option("--input", "inputs", multiple=True, metavar="PATH", help="A file or folder to take along."),
-            click.option("--ranks", type=int, help="MPI ranks; one by default, or one a GPU."),
+            click.option("--ranks", type=click.IntRange(1), help="MPI ranks; one by default, or one a GPU."),
             click.option(
                 "--accelerator",
                 type=click.Choice(["auto", "kokkos", "gpu", "none"]),
@@ -41,10 +68,34 @@ def submission_options(function: Callable[..., None]) -> Callable[..., None]:
                 show_default=True,
                 help="How LAMMPS uses the GPUs of a stack's pool.",
             ),
-            click.option("--threads", default=1, show_default=True, help="OpenMP threads per rank."),
-            click.option("--every", default=600.0, show_default=True, help="Seconds between two checkpoints."),
-            click.option("--keep", default=3, show_default=True, help="Newest checkpoints to keep."),
-            click.option("--grace", default=25.0, show_default=True, help="Seconds that an interruption leaves."),
+            click.option(
+                "--threads",
+                type=click.IntRange(1),
+                default=1,
+                show_default=True,
+                help="OpenMP threads per rank; more than one uses LAMMPS's styles for them (-sf omp).",
+            ),
+            click.option("--lammps", "switches", multiple=True, hidden=True),
+            click.option("--every", type=DURATION, default=600.0, show_default="10m", help="Between two checkpoints."),
+            click.option(
+                "--keep", type=click.IntRange(1), default=3, show_default=True, help="Newest checkpoints to keep."
+            ),
+            click.option("--grace", type=DURATION, default=25.0, show_default="25s", help="Left by an interruption."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def submission_options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.argument("script", type=click.Path(path_type=Path)),
+            click.option("--name", help="Name of the run; the script's name by default."),
+            var_option,
+            input_option,
+            resource_options,
+            click.option("--replace", is_flag=True, help="Put it in the place of a run of that name that stopped."),
         )
     ):
         function = option(function)
@@ -52,40 +103,34 @@ def submission_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def submit_run(
-    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int | None,
-    threads: int, accelerator: str, every: float, keep: int, grace: float,
-) -> Run:  # fmt: skip
-    from lammps_jobs.record.documents import Checkpoints
-
+    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], replace: bool, **options: Any
+) -> Run:
+    resources, checkpoints = wanted(**options)
     return cluster().submit(
-        script, name=name, variables=variables_of(variables), inputs=inputs,
-        resources=resources_of(ranks, threads, accelerator),
-        checkpoints=checked(Checkpoints, every_s=every, keep=keep, grace_s=grace),
+        script, name=name, variables=variables_of(variables), inputs=inputs, replace=replace,
+        resources=resources, checkpoints=checkpoints,
     )  # fmt: skip
 
 
-def resources_of(ranks: int | None, threads: int = 1, accelerator: str = "auto") -> Resources:
-    from lammps_jobs.record.documents import Resources
+def wanted(
+    *, ranks: int | None, threads: int, accelerator: str, switches: tuple[str, ...], every: float, keep: int,
+    grace: float,
+) -> tuple[Resources, Checkpoints]:  # fmt: skip
+    """What the options ask for."""
+    from lammps_jobs.record.documents import Checkpoints, Resources
 
-    return checked(Resources, ranks=ranks, threads=threads, accelerator=accelerator)
+    chosen: Any = accelerator
+    return (
+        Resources(ranks=ranks, threads=threads, accelerator=chosen, switches=switches),
+        Checkpoints(every_s=every, keep=keep, grace_s=grace),
+    )
 
 
 def variables_of(pairs: tuple[str, ...]) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     for pair in pairs:
         key, equal, value = pair.partition("=")
-        if not equal:
-            raise UsageError(f"--var {pair} has no value.", remedy="Write --var NAME=VALUE")
+        if not equal or not re.fullmatch(r"\w+", key):
+            raise UsageError(f"--var {pair} names no variable and value.", remedy="Write --var NAME=VALUE")
         values.setdefault(key, []).append(value)
     return values
-
-
-def checked(kind: type[M], **values: Any) -> M:
-    """The model with these values. Raises UsageError, which names the option that makes no sense."""
-    from pydantic import ValidationError
-
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise UsageError(f"{problem['loc'][0]}: {problem['msg']}, got {problem['input']}.") from None

@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lammps_jobs.cli.base import cluster, commands, show, state_document
-from lammps_jobs.cli.follow import follow, state_text
+from lammps_jobs.cli.base import cluster, commands, complete_runs, run_name, show, state_document
+from lammps_jobs.cli.follow import follow, state_text, when
 from lammps_jobs.cli.options import submission_options, submit_run
+from lammps_jobs.errors import NoSuchRun
+
+if TYPE_CHECKING:
+    from lammps_jobs.api.run import Run
 
 
+@commands.section("Run")
 @commands.command()
 @submission_options
-def run(**options: Any) -> None:
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write its outputs there at its end.")
+def run(out: Path | None, **options: Any) -> None:
     """Submit SCRIPT and follow it to its end.
 
     The run continues in the background when you press Ctrl-C; `watch` follows it again.
     """
-    follow(submit_run(**options))
+    submitted = submit_run(**options)
+    if not submitted.is_new:
+        click.echo(_as_it_is(submitted), err=True)
+    follow(submitted, out)
 
 
+@commands.section("Run")
 @commands.command()
 @submission_options
 def submit(**options: Any) -> None:
     """Submit SCRIPT and return at once. Submitting the same again finds the run there is."""
     submitted = submit_run(**options)
-    show(f"{submitted.name} is on its way: lammps-jobs watch {submitted.name}", name=submitted.name)
+    new = f"{submitted.name} is on its way: lammps-jobs watch {submitted.name}"
+    show(new if submitted.is_new else _as_it_is(submitted), name=submitted.name, is_new=submitted.is_new)
 
 
+def _as_it_is(run: Run) -> str:
+    """That the same run was there before, in words."""
+    state = run.status
+    how = f"finished {when(state.changed)}" if state.state == "finished" else f"is {state.state}"
+    return f"{run.name} was submitted before and {how}; nothing is run anew (another --name does, or --replace)."
+
+
+@commands.section("Run")
 @commands.command()
-@click.argument("name")
+@run_name
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the checkpoint is committed.")
 def interrupt(name: str, wait: bool) -> None:
     """Stop the run NAME with a checkpoint; `resume` continues it."""
     run = cluster().run(name)
     run.interrupt()
-    state = run.wait(timeout_s=run.spec.checkpoints.grace_s + 30) if wait else run.status
+    state = run.wait(timeout_s=run.spec.checkpoints.grace_s + 30, check=False) if wait else run.status
     show(state_text(state), **state_document(state))
 
 
+@commands.section("Run")
 @commands.command()
-@click.argument("name")
+@run_name
 @click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it afterwards.")
 def resume(name: str, follow_it: bool) -> None:
     """Continue the run NAME from its newest good checkpoint."""
@@ -53,10 +75,28 @@ def resume(name: str, follow_it: bool) -> None:
         show(f"{name} continues.", name=name)
 
 
+@commands.section("Run")
 @commands.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_runs)
 @click.option("--now", is_flag=True, help="At once, without a last checkpoint.")
-def cancel(name: str, now: bool) -> None:
-    """End the run NAME for good; its outputs so far stay."""
-    cluster().run(name).cancel(now=now)
-    show(f"{name} is cancelled; its outputs so far: lammps-jobs download {name} FOLDER", name=name)
+def cancel(names: tuple[str, ...], now: bool) -> None:
+    """End the runs NAMES (or patterns: 'melt-*'); their outputs so far stay, and `resume` would continue them."""
+    here = cluster()
+    for name in _all_named(names):
+        run = here.run(name)
+        was = run.status.state
+        run.cancel(now=now)
+        text = f"{name} was cancelled before." if was == "cancelled" else f"{name} is cancelled."
+        show(f"{text} Its outputs so far: lammps-jobs download {name}", name=name, was=was)
+
+
+def _all_named(names: tuple[str, ...]) -> list[str]:
+    """Names, and those of the runs that patterns fit. Raises NoSuchRun for a pattern that fits none."""
+    found: dict[str, None] = {}
+    known = [run.name for run in cluster().runs()] if any(set("*?[") & set(name) for name in names) else []
+    for name in names:
+        fitting = [run for run in known if fnmatchcase(run, name)] if set("*?[") & set(name) else [name]
+        if not fitting:
+            raise NoSuchRun(f"No run is named like {name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
+        found |= dict.fromkeys(fitting)
+    return list(found)

@@ -1,6 +1,6 @@
 """The thermo output of a run, read from its stitched log.
 
-What a script prints itself (`print`, `fix print`) can look like a row. LAMMPS's own are told by their layout: the header
+What a script prints itself (`print`, `fix print`) can look like a row. LAMMPS's own are told by their layout: a header
 ends with a space, the first line of numbers after it is a row, and the others are laid out as that one: padded to the
 end, as all are unless the script asks for other formats, or with the first number right-aligned to the same column.
 """
@@ -64,7 +64,7 @@ def _layout(row: str) -> int | None:
     """How a row is laid out: 0 for one that is padded to its end, else where its right-aligned first number ends."""
     if row.endswith(" "):
         return 0
-    return len(row) - len(row.lstrip()) + len(row.split()[0]) if row.startswith(" ") else None
+    return len(row) - len(row.lstrip()) + len(row.split(maxsplit=1)[0]) if row.startswith(" ") else None
 
 
 def _close(found: list[Section], multi: dict[str, float] | None) -> None:

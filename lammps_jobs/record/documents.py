@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lammps_jobs.errors import Damaged, OtherFormat
+from lammps_jobs.errors import Damaged, OtherFormat, UsageError
 from lammps_jobs.formats.units import rate_text
 
 FORMAT = 3
@@ -47,6 +47,18 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Asked(Frozen):
+    """What a user asks for: what makes no sense is a UsageError that names it."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or type(self).__name__
+            raise UsageError(f"{name}: {first['msg']}, got {first['input']!r}.") from None
+
+
 class Document(Frozen):
     """Something stored under a key of its own."""
 
@@ -74,7 +86,7 @@ class Blob(Frozen):
     size: Annotated[int, Field(ge=0)]
 
 
-class Resources(Frozen):
+class Resources(Asked):
     """What one attempt may use."""
 
     ranks: Annotated[int | None, Field(ge=1, description="MPI ranks; None: one, or one for each GPU")] = None
@@ -83,9 +95,13 @@ class Resources(Frozen):
         Literal["auto", "kokkos", "gpu", "none"],
         Field(description="how LAMMPS uses GPUs: the KOKKOS or the GPU package, not at all, or what suits the GPU"),
     ] = "auto"
+    switches: Annotated[
+        tuple[str, ...],
+        Field(description="LAMMPS's own switches -sf, -pk and -k, word by word, instead of those that are chosen"),
+    ] = ()
 
 
-class Checkpoints(Frozen):
+class Checkpoints(Asked):
     """When checkpoints are taken and how many are kept."""
 
     every_s: Annotated[float, Field(gt=0, description="wall time between two checkpoints, seconds")] = 600.0
@@ -95,7 +111,7 @@ class Checkpoints(Frozen):
     ] = 25.0
 
 
-class CutPlan(Frozen):
+class CutPlan(Asked):
     """Cuts that are asked for rather than suffered: the reference for tests of resuming.
 
     `cut_at` holds (stage, timestep) pairs; stage 1 is the script's first `run` or `minimize`, and a cut before
@@ -139,6 +155,8 @@ class Submission(Document):
 
     spec: RunSpec
     submitted: datetime = Field(default_factory=now)
+    origin: str = ""
+    """Path of the script on the machine from which it was submitted."""
 
 
 class Attempt(Document):

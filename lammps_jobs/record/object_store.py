@@ -33,18 +33,19 @@ def open_root(url: str, region: str | None = None) -> ObjectStore:
     """The store at `url`: `s3://bucket/prefix`, or a local folder (made when missing).
 
     With a `region` the credentials are those that boto3 finds (profiles, SSO, a container's role), which are
-    more than the object store library knows by itself. Raises StoreError when a local folder cannot be made.
+    more than the object store library knows by itself. Raises StoreError for an address that is none, and when a local
+    folder cannot be made.
     """
     from obstore.store import LocalStore, from_url
 
-    if "://" in url:
-        if region is None:
-            return from_url(url, retry_config=RETRIES, client_options=_client_options())
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        return from_url(url, region=region, retry_config=RETRIES, client_options=_client_options(),
-                        credential_provider=Boto3CredentialProvider())  # fmt: skip
     try:
+        if "://" in url and not region:
+            return from_url(url, retry_config=RETRIES, client_options=_client_options())
+        if region:
+            from obstore.auth.boto3 import Boto3CredentialProvider
+
+            return from_url(url, region=region, retry_config=RETRIES, client_options=_client_options(),
+                            credential_provider=Boto3CredentialProvider())  # fmt: skip
         return LocalStore(Path(url).expanduser().resolve(), automatic_cleanup=False, mkdir=True)
     except (OSError, BaseError) as error:
         raise explained(error, url) from error

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lammps_jobs.api.cluster import Cluster, Values, values_of
-from lammps_jobs.api.run import Run, place_of
+from lammps_jobs.api.download import place_of
+from lammps_jobs.api.run import Run
 from lammps_jobs.backends.local import LocalBackend
 from lammps_jobs.errors import InternalError, LammpsJobsError, NotInstalled, ScriptError, UsageError
 from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
@@ -109,7 +110,7 @@ class Workspace:
         try:
             while True:
                 left = None if self.limit_s is None else self.limit_s - (time.monotonic() - started)
-                state = run.wait(left)
+                state = run.wait(left, check=False)
                 if state.state not in ("interrupted", "lost"):
                     break
                 machine += 1

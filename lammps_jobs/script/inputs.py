@@ -350,7 +350,6 @@ class _Search:
                 )
             self.warnings.append(f"The variable {variable!r} is perhaps used and never defined ({where})")
 
-
     def _check_given(self) -> None:
         """Every variable that the caller gives must be used: a misspelt one would run another simulation."""
         texts = [
@@ -364,8 +363,8 @@ class _Search:
             if re.search(r"\$\{?\w*\$|\bpython\s|\b(variable|include|jump)\s+\S*\$", whole):
                 self.warnings.append(f"The script perhaps never uses the variable {name!r}, which was given")
                 continue
-            known = sorted({word for word in re.findall(r"\bvariable\s+(\w+)", whole)}
-                           | {variable for variable, _, _ in self._undefined})  # fmt: skip
+            used = {variable for variable, _, _ in self._undefined}
+            known = sorted(used.union(re.findall(r"\bvariable\s+(\w+)", whole)))
             raise UsageError(
                 f"The script never uses the variable {name!r}.", where=self.script,
                 remedy=f"It has: {', '.join(known[:MOST_NAMED]) or 'none'}." + _meant_one(name, known),

@@ -6,16 +6,27 @@ import json
 import sys
 from pathlib import Path
 
+from lammps_jobs.errors import LammpsJobsError
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor.environment import JobEnvironment
 from lammps_jobs.supervisor.loop import Supervisor
 
+NOT_STARTED = "not-started.json"
+"""The file in which an attempt says why it could not claim its number."""
+
 
 def main() -> int:
     job = json.loads(sys.argv[1])
-    record = RunRecord(open_root(job["store"]), job["run"])
-    return Supervisor.claim(record, Path(job["scratch"]), JobEnvironment.from_variables()).run()
+    scratch = Path(job["scratch"])
+    try:
+        record = RunRecord(open_root(job["store"]), job["run"])
+        supervisor = Supervisor.claim(record, scratch, JobEnvironment.from_variables())
+    except LammpsJobsError as error:  # whoever started this process tells the user
+        words = {"name": type(error).__name__, "what": error.what, "where": error.where, "remedy": error.remedy}
+        (scratch / NOT_STARTED).write_text(json.dumps(words))
+        return error.exit_code
+    return supervisor.run()
 
 
 if __name__ == "__main__":

@@ -230,9 +230,13 @@ class Supervisor:
         )
 
     def _switches(self) -> list[str]:
+        asked = self.spec.resources
+        if asked.switches:
+            return list(asked.switches)
         found = survey(self._folder, self.spec.script, self.spec.variables)
-        chosen = self.spec.resources.accelerator
-        return switches(self.environment.gpu, self.environment.gpus, self._ranks, found, chosen=chosen)
+        chosen = asked.accelerator
+        for_gpus = switches(self.environment.gpu, self.environment.gpus, self._ranks, found, chosen=chosen)
+        return for_gpus or (["-sf", "omp", "-pk", "omp", str(asked.threads)] if asked.threads > 1 else [])
 
     def _cuts_after(self, past: tuple[int, int]) -> CutPlan:
         """The rehearsal's cuts that lie ahead and were not taken before (a run that fell back passes them again)."""

@@ -42,8 +42,8 @@ def test_good_names_are_taken(queue, script, name):
 
 
 def test_variables_are_the_words_of_the_command_line():
-    given = {"T": 1.5, "seed": [1, 2], "model": "eam/alloy", "none": ()}
-    assert values_of(given) == {"T": ("1.5",), "seed": ("1", "2"), "model": ("eam/alloy",), "none": ()}
+    given = {"T": 1.5, "seed": [1, 2], "model": "eam/alloy"}
+    assert values_of(given) == {"T": ("1.5",), "seed": ("1", "2"), "model": ("eam/alloy",)}
 
 
 def test_each_input_is_read_once_and_a_taken_name_uploads_nothing(queue, script, monkeypatch, tmp_path):

@@ -185,7 +185,10 @@ def test_script_that_reads_nothing_starts_beside_itself(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("variable Temp index 1.5\nvariable N equal 5\nrun ${N} # temp\n", ["'temp'", "N, Temp", "Did you mean 'Temp'?"]),
+        (
+            "variable Temp index 1\nvariable N equal 5\nrun ${N} # temp\n",
+            ["'temp'", "N, Temp", "Did you mean 'Temp'?"],
+        ),
         ("run ${N}\n", ["'temp'", "It has: N."]),
         ("run 5\n", ["It has: none."]),
     ],

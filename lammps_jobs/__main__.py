@@ -1,0 +1,5 @@
+"""`python -m lammps_jobs`: the command line."""
+
+from lammps_jobs.cli import main
+
+main()
