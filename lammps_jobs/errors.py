@@ -169,7 +169,11 @@ def exit_codes() -> list[tuple[int, str, str]]:
         (UNWELL, "", "`doctor` found something that is not as it should be; its lines say what to do."),
         (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),
         (DIFFERENT, "", "Rehearsed: the outputs differ from what they should be; please report it."),
-        (UNTESTED, "", "Rehearsed: nothing was cut, so nothing is known of a resume; give it more steps."),
+        (
+            UNTESTED,
+            "",
+            "Rehearsed: nothing, or with --steps not all, was cut, so a resume is not known; give it more steps.",
+        ),
     ]
     return sorted(rows)
 

@@ -86,4 +86,5 @@ def rehearse(
         ) from None
     show(render.text(answer), **dataclasses.asdict(answer))
     bad = {"refused": REFUSED, "different": DIFFERENT, "untested": UNTESTED}
-    click.get_current_context().exit(bad.get(answer.verdict, 0))
+    is_known = not (answer.is_capped and answer.not_inside)
+    click.get_current_context().exit(bad.get(answer.verdict, 0 if is_known else UNTESTED))

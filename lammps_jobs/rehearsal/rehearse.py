@@ -146,6 +146,7 @@ def _findings(place: Workspace, runs: list[Run], lost: list[LostSide]) -> Findin
         ),
         lost=tuple(lost),
         seconds=place.seconds,
+        is_capped=place.is_capped,
     )  # fmt: skip
 
 

@@ -17,12 +17,13 @@ MEANING: dict[Verdict, str] = {
     "untested": "Nothing was cut, so this says nothing about a resume.",
     "different": "A resumed or checkpointed run came out different. Please report this.",
 }
+GOOD = ("exact", "faithful", "statistical")
 MORE = "give it more steps or --cuts, or other places with --at"
 
 
 def text(report: RehearsalReport) -> str:
     """The verdict, what was found about each stage, where the run was resumed, and the differences."""
-    lines = [f"{report.script}: {report.verdict}. {MEANING[report.verdict]}"]
+    lines = [f"{report.script}: {_verdict(report)}"]
     for stage in report.stages:
         lines += _stage(stage)
     resumed = ", ".join(f"{step} (stage {stage})" for stage, step in report.cuts)
@@ -40,6 +41,16 @@ def text(report: RehearsalReport) -> str:
     return "\n".join(lines)
 
 
+def _verdict(report: RehearsalReport) -> str:
+    """The verdict with what it means, and no more than was tried."""
+    if report.verdict in GOOD and report.not_inside:
+        capped = " A run of all its steps can be cut there." if report.is_capped else ""
+        return f"{report.verdict} where it was cut; not tried inside {names_of(report.not_inside)}.{capped}"
+    if report.verdict == "statistical" and report.equals_bare:
+        return f"statistical, by what may happen; in these {len(report.cuts)} cuts nothing differed."
+    return f"{report.verdict}. {MEANING[report.verdict]}"
+
+
 def _compared(report: RehearsalReport) -> str:
     if not report.cuts or report.equals_bare:
         return ""
@@ -48,6 +59,8 @@ def _compared(report: RehearsalReport) -> str:
 
 def _stage(stage: StageVerdict) -> list[str]:
     tested = f"cut at {', '.join(map(str, stage.resumed))}" if stage.resumed else "no cut reached it"
+    if stage.resumed and not stage.is_tried_inside:
+        tested = f"cut before its first step only ({', '.join(map(str, stage.resumed))})"
     as_if = f"; {AS_IF[stage.as_if]}" if stage.grade == "exact" and stage.resumed else ""
     is_known = stage.grade and (stage.resumed or stage.grade != "exact")
     return [

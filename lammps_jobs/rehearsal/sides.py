@@ -54,6 +54,7 @@ class Workspace:
         for name, file in found.files.items():
             (self.source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, self.source / name)
+        self.is_capped = steps is not None
         if steps is not None:
             for name in found.files:
                 _shorten(self.source / name, steps)

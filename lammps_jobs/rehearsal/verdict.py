@@ -39,6 +39,13 @@ class StageVerdict:
     reasons: tuple[str, ...]
     resumed: tuple[int, ...] = ()
     """Timesteps in it from which a lost run was resumed: there the grade was put to the test."""
+    begins: int | None = None
+    """The timestep before its first one; None where that is not known."""
+
+    @property
+    def is_tried_inside(self) -> bool:
+        """Whether a lost run was resumed from its middle: at its beginning LAMMPS sets everything up anyway."""
+        return any(self.begins is None or step > self.begins for step in self.resumed)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,10 @@ class RehearsalReport:
     """(stage, timestep) of the checkpoints that the lost runs were resumed from, of the first run first."""
     uncut: tuple[int, ...]
     """Stages in which no lost run was resumed: the rehearsal shows nothing about them."""
+    not_inside: tuple[int, ...]
+    """Stages that can be cut, and in whose middle no lost run was resumed: there the grade is not put to the test."""
+    is_capped: bool
+    """Whether it ran fewer steps than the script asks for, so that a real run can be cut where this one could not."""
     harm: tuple[Difference, ...]
     """Where the run with checkpoints that nobody interrupted differs from bare LAMMPS: must be nothing."""
     differences: tuple[Difference, ...]
@@ -96,6 +107,7 @@ class Findings:
     harm: tuple[Difference, ...]
     lost: tuple[LostSide, ...]
     seconds: dict[str, float]
+    is_capped: bool = False
 
 
 def judge(findings: Findings) -> RehearsalReport:
@@ -121,6 +133,8 @@ def judge(findings: Findings) -> RehearsalReport:
         stages=stages,
         cuts=tuple(cut for side in lost for cut in side.cuts),
         uncut=uncut,
+        not_inside=tuple(s.stage for s in stages if s.grade != "refused" and not s.is_tried_inside),
+        is_capped=findings.is_capped,
         harm=findings.harm,
         differences=tuple(difference for _, differences, _ in found for difference in differences),
         equals_bare=bool(lost) and not findings.harm and not any(side.against_bare for side in lost),
@@ -140,6 +154,7 @@ def stage_verdict(event: Event, cuts: Sequence[tuple[int, Fidelity]]) -> StageVe
         grade=whole.grade if cuts or claimed.grade == "refused" else None,
         as_if="never cut" if never else "set up again",
         reasons=whole.reasons,
+        begins=event.step,
     )
 
 

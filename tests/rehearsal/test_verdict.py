@@ -107,6 +107,24 @@ def test_stages_that_no_cut_reached_are_named_and_not_called_exact():
     assert "exact, cut at 1000, 2000; equal to the run that was never cut" in said
 
 
+def test_stage_cut_at_its_beginning_only_is_not_called_bit_for_bit():
+    edge = StageVerdict(2, "run 500", (3000,), "exact", "never cut", (), begins=3000)
+    resumed = replace(LOST, cuts=((1, 1000), (2, 3000)))
+    found = replace(CLEAN, stages=(replace(STAGE, begins=0), edge), lost=(resumed,), is_capped=True)
+    report = judge(found)
+    assert (report.verdict, report.uncut, report.not_inside) == ("exact", (), (2,))
+    said = text(report)
+    assert "exact where it was cut; not tried inside stage 2" in said
+    assert "cut before its first step only (3000)" in said
+    assert "bit for bit" not in said
+    assert "bit for bit" in text(judge(replace(found, stages=(found.stages[0],))))
+
+
+def test_statistical_script_in_whose_cuts_nothing_differed_says_both():
+    said = text(judge(with_side(fidelity=Fidelity(grade="statistical"))))
+    assert "statistical, by what may happen; in these 2 cuts nothing differed" in said
+
+
 def test_refused_stage_is_called_refused_not_too_short():
     stage = StageVerdict(2, "run 500", (), "refused", "set up again", ("dump z writes one compressed file",))
     said = text(judge(replace(CLEAN, stages=(STAGE, stage))))
