@@ -6,6 +6,15 @@ line exits with; `python -m lammps_jobs.errors > docs/exit-codes.md` writes the 
 
 from __future__ import annotations
 
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Text without control characters but line breaks and tabs: what a terminal takes for orders."""
+    return _CONTROL.sub("", text)
+
 
 class LammpsJobsError(Exception):
     """Base of all errors that this library raises on purpose."""
@@ -13,8 +22,8 @@ class LammpsJobsError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        self.what, self.where, self.remedy = what, where, remedy
-        super().__init__("\n".join(part for part in (what, where, remedy) if part))
+        self.what, self.where, self.remedy = (printable(text) for text in (what, where, remedy))
+        super().__init__("\n".join(part for part in (self.what, self.where, self.remedy) if part))
 
 
 class UsageError(LammpsJobsError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -18,14 +19,21 @@ from pathlib import Path
 
 from lammps_jobs.backends.base import Address, JobStatus, Site
 from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState, error_of
-from lammps_jobs.record.documents import Attempt
+from lammps_jobs.record.documents import Attempt, now
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.inputs import run_folder
-from lammps_jobs.supervisor import remains
+from lammps_jobs.supervisor import process, remains
 from lammps_jobs.supervisor.__main__ import NOT_STARTED
 
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
+SILENT_S = 180.0
+"""Seconds without a sign of life (one comes every 5 s) after which an attempt on another machine is taken for lost."""
+LISTEN_S = 12.0
+"""Seconds that such an attempt is listened to before another one takes over, whatever the clocks say."""
+OWNER = ".lammps-jobs"
+"""The file that says whose a scratch folder is: the store and the run."""
+_SCRATCH = re.compile(r"lammps-jobs-[A-Za-z0-9_]+")
 
 
 def site(address: Address) -> Site:
@@ -57,11 +65,12 @@ class LocalBackend:
     def start(self, record: RunRecord) -> None:
         """Start an attempt in the background and wait until it has claimed its number."""
         before = record.newest_attempt()
-        self._clean(record.attempts())
-        process, out = self._launch(record.name)
+        self._require_silence(record)
+        self._clean(record, record.attempts())
+        started, out = self._launch(record.name)
         end = time.monotonic() + START_S
         while record.newest_attempt() == before:
-            if process.poll() not in (None, 0) or time.monotonic() > end:
+            if started.poll() not in (None, 0) or time.monotonic() > end:
                 told = out.with_name(NOT_STARTED)
                 if told.exists():
                     words = json.loads(told.read_text())
@@ -74,14 +83,31 @@ class LocalBackend:
     def _launch(self, name: str) -> tuple[subprocess.Popen[bytes], Path]:
         given = self.environment
         scratch = Path(tempfile.mkdtemp(prefix="lammps-jobs-", dir=given.get("TMPDIR") if given else None))
+        (scratch / OWNER).write_text(self._mark(name))
         job = {"store": self.url, "run": name, "scratch": str(scratch)}
         with (scratch / "supervisor.out").open("wb") as out:
-            process = subprocess.Popen(
+            started = subprocess.Popen(
                 [sys.executable, "-m", "lammps_jobs.supervisor", json.dumps(job)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                 env=given,
             )  # fmt: skip
-        return process, scratch / "supervisor.out"
+        return started, scratch / "supervisor.out"
+
+    def _mark(self, name: str) -> str:
+        return json.dumps({"store": self.url, "run": name})
+
+    def _require_silence(self, record: RunRecord) -> None:
+        """Raises WrongState when the newest attempt, on another machine, gives a sign of life."""
+        attempt = _newest(record)
+        if not attempt or _is_here(attempt) or record.ended(attempt.number) or not attempt.host:
+            return
+        before, end = record.progress(attempt.number), time.monotonic() + LISTEN_S
+        while time.monotonic() < end:
+            time.sleep(0.5)
+            if record.progress(attempt.number) != before:
+                raise WrongState(
+                    f"{record.name} is running on {attempt.host}.", remedy=f"There: lammps-jobs interrupt {record.name}"
+                )
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -90,10 +116,16 @@ class LocalBackend:
         return contextlib.nullcontext()
 
     def status(self, record: RunRecord) -> JobStatus:
-        """`running` from the submission on, until the newest attempt has ended or its supervisor is gone."""
+        """`running` while the newest attempt's process lives and has not said its last word.
+
+        Of an attempt on another machine its signs of life tell. A run that was just submitted is about to start.
+        """
         attempt = _newest(record)
-        runs = attempt is None or (_is_alive(attempt) and not record.ended(attempt.number))
-        return JobStatus("running" if runs else "gone")
+        if attempt is None:
+            waits = (now() - record.submission().submitted).total_seconds() < START_S
+            return JobStatus("running" if waits else "gone")
+        runs = _is_alive(attempt) if _is_here(attempt) else _was_heard(record, attempt)
+        return JobStatus("running" if runs and not record.ended(attempt.number) else "gone")
 
     def tail(self, record: RunRecord, name: str) -> bytes:
         """What the newest attempt has written so far to its file `name`; empty when it runs elsewhere."""
@@ -115,27 +147,33 @@ class LocalBackend:
     # -- ending ------------------------------------------------------------------------------------
 
     def interrupt(self, record: RunRecord) -> None:
-        """SIGTERM to the supervisor."""
+        """SIGTERM to the supervisor. Raises WrongState when it runs on another machine."""
         attempt = _newest(record)
-        if attempt:
+        if attempt and not _is_here(attempt) and attempt.host:
+            raise WrongState(f"{record.name} runs on {attempt.host}.", remedy="Interrupt it there.")
+        if attempt and _is_alive(attempt):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(attempt.supervisor_pid, signal.SIGTERM)
 
     def kill(self, record: RunRecord) -> None:
         """SIGKILL to the supervisor and to the engine's process group."""
         attempt = _newest(record)
-        if not attempt:
+        if not attempt or not _is_here(attempt):
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(attempt.supervisor_pid, signal.SIGKILL)
-        if engine := _engine_of(record, attempt):
+        engine = _engine_of(record, attempt)
+        if _is_alive(attempt):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(attempt.supervisor_pid, signal.SIGKILL)
+        if engine and _engine_lives(attempt, engine):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(engine, signal.SIGKILL)
 
     def salvage(self, record: RunRecord) -> None:
         """Record the outputs that lie in the scratch folder of the newest attempt, when that is gone."""
         attempt = _newest(record)
-        if not attempt or not _is_here(attempt) or _is_alive(attempt) or _group_lives(_engine_of(record, attempt)):
+        if not attempt or not self._is_ours(record, attempt) or _is_alive(attempt):
+            return
+        if _engine_lives(attempt, _engine_of(record, attempt)):
             return
         progress = record.progress(attempt.number)
         remains.keep(record, attempt.number, Path(attempt.scratch) / f"attempt-{attempt.number}",
@@ -145,18 +183,28 @@ class LocalBackend:
         """Wait until the supervisors and engines of all attempts have ended, then remove their scratch folders."""
         attempts = [attempt for attempt in record.attempts() if _is_here(attempt)]
         end = time.monotonic() + timeout_s
-        while any(_is_alive(attempt) or _group_lives(_engine_of(record, attempt)) for attempt in attempts):
+        while any(_is_alive(one) or _engine_lives(one, _engine_of(record, one)) for one in attempts):
             if time.monotonic() > end:
                 return False
             time.sleep(0.02)
-        self._clean(attempts)
+        self._clean(record, attempts)
         return True
 
-    def _clean(self, attempts: list[Attempt]) -> None:
+    def _clean(self, record: RunRecord, attempts: list[Attempt]) -> None:
         """Remove what attempts that are gone left on this machine; their record is in the store."""
         for attempt in attempts:
-            if _is_here(attempt) and attempt.scratch and not _is_alive(attempt):
+            if self._is_ours(record, attempt) and not _is_alive(attempt):
                 shutil.rmtree(attempt.scratch, ignore_errors=True)
+
+    def _is_ours(self, record: RunRecord, attempt: Attempt) -> bool:
+        """Whether the attempt's folder is one that we made for this run: a record may name any."""
+        folder = Path(attempt.scratch)
+        if not attempt.scratch or not _is_here(attempt) or not _SCRATCH.fullmatch(folder.name) or folder.is_symlink():
+            return False
+        try:
+            return folder.stat().st_uid == os.getuid() and (folder / OWNER).read_text() == self._mark(record.name)
+        except OSError:
+            return False
 
 
 def _newest(record: RunRecord) -> Attempt | None:
@@ -169,15 +217,15 @@ def _is_here(attempt: Attempt) -> bool:
 
 
 def _is_alive(attempt: Attempt) -> bool:
-    """Whether the attempt's supervisor still runs (a recycled process number is not it)."""
-    import psutil
+    """Whether the attempt's supervisor still runs on this machine (a recycled process number is not it)."""
+    return _is_here(attempt) and process.is_same(attempt.supervisor_pid, attempt.supervisor_started, attempt.boot)
 
-    try:
-        process = psutil.Process(attempt.supervisor_pid)
-        same = abs(process.create_time() - attempt.supervisor_started) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+
+def _was_heard(record: RunRecord, attempt: Attempt) -> bool:
+    """Whether an attempt on another machine gave a sign of life lately, as far as clocks can tell."""
+    heard = record.progress(attempt.number)
+    at = heard.updated if heard else attempt.claimed
+    return bool(attempt.host) and (now() - at).total_seconds() < SILENT_S
 
 
 def _engine_of(record: RunRecord, attempt: Attempt) -> int | None:
@@ -186,12 +234,6 @@ def _engine_of(record: RunRecord, attempt: Attempt) -> int | None:
     return progress.engine_pid if progress else None
 
 
-def _group_lives(group: int | None) -> bool:
-    """Whether a process of the group is left that is more than a zombie."""
-    import psutil
-
-    for process in psutil.process_iter(["status"]) if group else ():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
-                return True
-    return False
+def _engine_lives(attempt: Attempt, group: int | None) -> bool:
+    """Whether a process of the attempt's engine is left."""
+    return bool(group) and process.group_works_in(group or 0, Path(attempt.scratch) / f"attempt-{attempt.number}")

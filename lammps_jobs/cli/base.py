@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lammps_jobs.cli.lammps_switches import translated
-from lammps_jobs.errors import CANCELLED_BY_KEY, LammpsJobsError, StoreError, UsageError
+from lammps_jobs.errors import CANCELLED_BY_KEY, LammpsJobsError, StoreError, UsageError, printable
 
 if TYPE_CHECKING:
     from lammps_jobs.api.cluster import Cluster
@@ -164,7 +164,7 @@ def is_json() -> bool:
 
 
 def show(plain: str, **document: Any) -> None:
-    click.echo(json.dumps(document, default=str) if is_json() else plain)
+    click.echo(json.dumps(document, default=str) if is_json() else printable(plain))
 
 
 def state_document(state: RunStatus) -> dict[str, Any]:

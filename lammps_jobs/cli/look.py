@@ -12,7 +12,7 @@ import click
 
 from lammps_jobs.cli.base import cluster, commands, is_json, run_name, show, state_document
 from lammps_jobs.cli.follow import COLOURS, bytes_text, follow, state_text, when
-from lammps_jobs.errors import WrongState, exit_codes
+from lammps_jobs.errors import WrongState, exit_codes, printable
 
 if TYPE_CHECKING:
     from lammps_jobs.api.status import RunStatus
@@ -85,7 +85,7 @@ def logs(name: str, follow_it: bool, raw: bool) -> None:
     def add(_: RunStatus) -> None:
         nonlocal printed
         text = read()
-        click.echo(text[printed:], nl=False)
+        click.echo(printable(text[printed:]), nl=False)
         printed = max(printed, len(text))
 
     add(run.wait(on_change=add, check=False))

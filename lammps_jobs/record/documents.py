@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lammps_jobs.errors import Damaged, OtherFormat, UsageError
 from lammps_jobs.formats.units import rate_text
+from lammps_jobs.record.names import OutputName, PlainName, RelativeName, Words
 
 FORMAT = 3
 """Version of every document in this file. A reader refuses a document with another one."""
@@ -71,9 +72,9 @@ D = TypeVar("D", bound=Document)
 class ScriptLine(Frozen):
     """A place in the script; empty before the first line."""
 
-    file: str = ""
+    file: Words = ""
     line: int = 0
-    command: str = ""
+    command: Words = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.command}" if self.file else "before the script's first line"
@@ -130,12 +131,12 @@ class RunSpec(Document):
     """One simulation that a user asked for. Equal specs are the same run."""
 
     name: str
-    script: str
-    inputs: dict[str, Blob]
+    script: RelativeName
+    inputs: dict[RelativeName, Blob]
     """By their paths from the folder in which the run starts."""
-    folders: tuple[str, ...] = ()
+    folders: tuple[RelativeName, ...] = ()
     """Folders that hold no input and must be there."""
-    executables: tuple[str, ...] = ()
+    executables: tuple[RelativeName, ...] = ()
     """Inputs that the script may execute."""
     variables: dict[str, tuple[str, ...]] = {}
     resources: Resources = Resources()
@@ -155,7 +156,7 @@ class Submission(Document):
 
     spec: RunSpec
     submitted: datetime = Field(default_factory=now)
-    origin: str = ""
+    origin: Words = ""
     """Path of the script on the machine from which it was submitted."""
 
 
@@ -163,9 +164,11 @@ class Attempt(Document):
     """The claim of one execution of the run on one machine."""
 
     number: int
-    host: str
+    host: Words
     supervisor_pid: int
     supervisor_started: float
+    """When it began, in clock ticks after the start `boot` of the machine (`supervisor.process`)."""
+    boot: str = ""
     scratch: str
     job: str = ""
     """ID of the AWS Batch job, and which of its attempts this is (0: not on AWS Batch)."""
@@ -209,7 +212,7 @@ class Decision(Document):
     stage: int
     step: int
     checkpoint: int | None = None
-    why: str
+    why: Words
     decided: datetime = Field(default_factory=now)
 
 
@@ -247,7 +250,7 @@ class Fidelity(Frozen):
 
     grade: Grade = "exact"
     as_if: Literal["never cut", "set up again"] = "set up again"
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Words, ...] = ()
 
 
 def weakest(of: list[Fidelity]) -> Fidelity:
@@ -277,10 +280,10 @@ class AttemptEnd(Lineage):
 
     number: int
     outcome: Outcome
-    reason: str = ""
-    where: str = ""
-    remedy: str = ""
-    error: str = ""
+    reason: Words = ""
+    where: Words = ""
+    remedy: Words = ""
+    error: Words = ""
     exit_code: int = 0
     last_step: int | None = None
     steps_per_s: float | None = None
@@ -291,7 +294,7 @@ class Remains(Document):
     """The outputs of an attempt that ended without finishing, up to the last byte it wrote (advice)."""
 
     attempt: int
-    outputs: dict[str, OutputFile]
+    outputs: dict[OutputName, OutputFile]
     step: int | None = None
     """The timestep that was reached, as far as it is known."""
     kept: datetime = Field(default_factory=now)
@@ -307,15 +310,15 @@ class Cancelled(Document):
 class Checkpoint(Lineage):
     """A committed cut of everything needed to continue: the manifest `checkpoints/<seq>.json`."""
 
-    seq: int
-    attempt: int
+    seq: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
     step: int
     stage: int
     stage_boundary: bool
-    restart: dict[str, Blob]
+    restart: dict[PlainName, Blob]
     """LAMMPS's restart file; with several ranks one a rank, which keeps the order of the atoms."""
     state: Blob
-    outputs: dict[str, OutputFile]
+    outputs: dict[OutputName, OutputFile]
     fidelity: Fidelity = Fidelity()
     """How true a resume from here is."""
     lammps_version: int
@@ -335,7 +338,7 @@ class Result(Lineage):
 
     attempt: int
     step: int
-    outputs: dict[str, OutputFile]
+    outputs: dict[OutputName, OutputFile]
     finished: datetime = Field(default_factory=now)
 
 
@@ -348,12 +351,12 @@ class Progress(Document):
     stage: int
     steps_per_s: float = 0.0
     timestep: float | None = None
-    units: str = ""
+    units: Words = ""
     engine_pid: int | None = None
     lammps_version: int | None = None
     last_checkpoint_step: int | None = None
     last_checkpoint_at: datetime | None = None
-    phase: str = "starting"
+    phase: Words = "starting"
     fidelity_so_far: Fidelity = Fidelity(as_if="never cut")
     updated: datetime = Field(default_factory=now)
 
@@ -368,7 +371,7 @@ class Event(Document):
 
     attempt: int
     kind: Literal["started", "resumed", "checkpoint", "notice", "warning", "damaged", "stage", "unusable", "ended"]
-    text: str
+    text: Words
     step: int | None = None
     stage: int | None = None
     fidelity: Fidelity | None = None

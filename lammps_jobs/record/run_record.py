@@ -195,9 +195,9 @@ class RunRecord:
 
     def write_file(self, segments: Iterable[Blob], path: Path) -> None:
         """Join `segments` into the file `path`, which appears complete or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 for segment in segments:
                     for chunk in self.read_blob(segment):
@@ -207,7 +207,8 @@ class RunRecord:
         except OSError as error:
             raise explained(error, str(path)) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
 
     # -- the run ---------------------------------------------------------------------------------
 

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lammps_jobs.api.cluster import Cluster, Values, values_of
-from lammps_jobs.api.download import place_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.backends.local import LocalBackend
 from lammps_jobs.errors import InternalError, LammpsJobsError, NotInstalled, ScriptError, UsageError
 from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
+from lammps_jobs.record.names import place_of
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.rehearsal import machines
 from lammps_jobs.script.inputs import gather, run_folder

@@ -23,7 +23,7 @@ from lammps_jobs.record.documents import FULL_LOG, GIVEN, Attempt, AttemptEnd, B
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
 from lammps_jobs.script.inputs import run_folder
-from lammps_jobs.supervisor import actions, remains, stimuli, transitions, tries, workdir
+from lammps_jobs.supervisor import actions, process, remains, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
 from lammps_jobs.supervisor.engine_process import EngineProcess, socket_in
@@ -58,8 +58,6 @@ class Supervisor:
     @classmethod
     def claim(cls, record: RunRecord, scratch: Path, environment: JobEnvironment = JobEnvironment()) -> Supervisor:
         """Claim the run's next attempt, which works below `scratch`. Raises StoreError, NoSuchRun."""
-        import psutil
-
         number = record.newest_attempt()
         while True:
             number += 1
@@ -67,7 +65,8 @@ class Supervisor:
                 number=number,
                 host=socket.gethostname(),
                 supervisor_pid=os.getpid(),
-                supervisor_started=psutil.Process().create_time(),
+                supervisor_started=process.began(os.getpid()) or 0.0,
+                boot=process.boot_id(),
                 scratch=str(scratch),
                 job=environment.job,
                 job_attempt=environment.job_attempt,
@@ -188,7 +187,7 @@ class Supervisor:
         self._recorder = Recorder(self.record, self.number, found.checkpoint, self.spec.checkpoints.keep)
         shutil.rmtree(self.scratch, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        workdir.write_inputs(self.record, self.spec, self._folder)
+        workdir.write_inputs(self.record, self.spec, self._folder, self.scratch / "work")
         remains.note_committed(self.scratch, cut=0, checkpoint=found.checkpoint.seq if found.checkpoint else 0)
         job = self._job(action.barred_stages)
         if found.checkpoint:

@@ -9,26 +9,40 @@ from lammps_jobs.errors import Damaged, InputMissing
 from lammps_jobs.protocol.engine_state import EngineState, FolderState
 from lammps_jobs.protocol.messages import EngineJob, Restore
 from lammps_jobs.record.documents import Checkpoint, RunSpec
+from lammps_jobs.record.names import is_below
 from lammps_jobs.record.run_record import RunRecord
 
 EXECUTABLE = 0o111
 
 
-def write_inputs(record: RunRecord, spec: RunSpec, folder: Path) -> None:
-    """Write the run's inputs to `folder`. Raises InputMissing when one of them is gone or damaged."""
+def write_inputs(record: RunRecord, spec: RunSpec, folder: Path, top: Path) -> None:
+    """Write the run's inputs to `folder`, and nothing outside of `top`.
+
+    Raises InputMissing when one of them is gone or damaged, Damaged when its name leads away.
+    """
     for name in spec.folders:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        _inside(folder, top, name).mkdir(parents=True, exist_ok=True)
     for name, blob in spec.inputs.items():
+        path = _inside(folder, top, name)
         try:
-            record.write_file([blob], folder / name)
+            record.write_file([blob], path)
         except Damaged as error:
             raise InputMissing(
                 f"The stored input {name} is missing or damaged.",
                 where=error.where,
-                remedy="Submit the run again under a new name.",
+                remedy="Submit the same script again: that stores its inputs anew. Then: lammps-jobs resume RUN",
             ) from error
     for name in spec.executables:
-        (folder / name).chmod((folder / name).stat().st_mode | EXECUTABLE)
+        path = _inside(folder, top, name)
+        path.chmod(path.stat().st_mode | EXECUTABLE)
+
+
+def _inside(folder: Path, top: Path, name: str) -> Path:
+    """The path of a file that a record names. Raises Damaged when that is not below `top`."""
+    path = folder / name
+    if not is_below(path, top):
+        raise Damaged(f"The record names a file outside of the run's folder: {name}", where=str(path))
+    return path
 
 
 def write_checkpoint(
@@ -43,7 +57,7 @@ def write_checkpoint(
         record.write_file([blob], place / name)
     record.write_file([checkpoint.state], place / "state")
     state = EngineState.parse((place / "state").read_bytes(), str(place / "state"))
-    make_as_it_was(state.folder, job.inputs, folder)
+    make_as_it_was(state.folder, job.inputs, folder, job.top)
     restore = Restore(
         restart=place / ("restart" if "restart" in checkpoint.restart else "restart.%"), state=place / "state",
         outputs=tuple(checkpoint.outputs), executables=state.folder.executables, headed=state.folder.headed,
@@ -52,8 +66,11 @@ def write_checkpoint(
     return job.model_copy(update={"restore": restore, "inputs": state.folder.inputs})
 
 
-def make_as_it_was(state: FolderState, inputs: tuple[str, ...], folder: Path) -> None:
-    """Take away the inputs and folders that were gone at the cut, and make the folders and links that were there."""
+def make_as_it_was(state: FolderState, inputs: tuple[str, ...], folder: Path, top: Path) -> None:
+    """Take away the inputs and folders that were gone at the cut, and make the folders and links that were there.
+
+    Raises Damaged when one of their names leads out of `top`.
+    """
     for name in set(inputs) - set(state.inputs):
         (folder / name).unlink()
     kept = {os.path.normpath(folder / name) for name in state.folders}
@@ -61,6 +78,6 @@ def make_as_it_was(state: FolderState, inputs: tuple[str, ...], folder: Path) ->
         if str(path) not in kept and not any(path.iterdir()):
             path.rmdir()
     for name in state.folders:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        _inside(folder, top, name).mkdir(parents=True, exist_ok=True)
     for name, target in state.links.items():
-        (folder / name).symlink_to(target)
+        _inside(folder, top, name).symlink_to(target)

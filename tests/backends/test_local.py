@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from lammps_jobs.backends import local
 from lammps_jobs.backends.local import LocalBackend
-from lammps_jobs.record.documents import Attempt, Progress
+from lammps_jobs.errors import WrongState
+from lammps_jobs.record.documents import Attempt, Progress, RunSpec, Submission, now
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.supervisor import process
 from lammps_jobs.testing import BackendTests
 from tests.conftest import script_of
 from tests.waiting import scaled
@@ -34,16 +39,27 @@ def test_nothing_writes_to_the_store_after_a_run_has_settled(cluster, script):
     assert run.record.log(1, "lammps.raw.log"), "the last thing that an attempt saves"
 
 
+@pytest.fixture
+def record(tmp_path) -> RunRecord:
+    return RunRecord(open_root(str(tmp_path / "store")), "melt")
+
+
+def claimed(record: RunRecord, scratch: Path, **fields) -> Attempt:
+    given = {"number": 1, "host": socket.gethostname(), "supervisor_pid": os.getpid(), "scratch": str(scratch),
+             "supervisor_started": process.began(os.getpid()), "boot": process.boot_id()}  # fmt: skip
+    attempt = Attempt(**(given | fields))
+    assert record.claim(attempt)
+    return attempt
+
+
 @pytest.mark.engine
-def test_settling_waits_for_an_engine_that_outlives_its_supervisor(tmp_path):
-    url, scratch = str(tmp_path / "store"), tmp_path / "scratch"
+def test_settling_waits_for_an_engine_that_outlives_its_supervisor(record, tmp_path):
+    url, scratch = str(tmp_path / "store"), tmp_path / "lammps-jobs-x"
     scratch.mkdir()
-    record = RunRecord(open_root(url), "melt")
-    with subprocess.Popen([sys.executable, "-c", "pass"]) as supervisor:
-        pass
-    record.claim(Attempt(number=1, host=socket.gethostname(), supervisor_pid=supervisor.pid,
-                         supervisor_started=time.time(), scratch=str(scratch)))  # fmt: skip
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as engine:
+    (scratch / local.OWNER).write_text(LocalBackend(url)._mark("melt"))
+    claimed(record, scratch, supervisor_started=0.0)
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)", f"{scratch}/attempt-1/job.json"]
+    with subprocess.Popen(sleep, start_new_session=True) as engine:
         record.publish_progress(Progress(attempt=1, step=0, target=0, stage=0, engine_pid=engine.pid))
         has_settled = LocalBackend(url).settle(record, 0.2)
         engine.kill()
@@ -51,3 +67,56 @@ def test_settling_waits_for_an_engine_that_outlives_its_supervisor(tmp_path):
     assert scratch.exists()
     assert LocalBackend(url).settle(record, scaled(120))
     assert not scratch.exists()
+
+
+@pytest.mark.engine
+def test_kill_spares_processes_that_a_record_names_and_that_are_not_its_own(record, tmp_path):
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        claimed(record, tmp_path, supervisor_pid=other.pid, supervisor_started=0.0)
+        record.publish_progress(Progress(attempt=1, step=0, target=0, stage=0, engine_pid=other.pid))
+        LocalBackend(str(tmp_path / "store")).kill(record)
+        LocalBackend(str(tmp_path / "store")).interrupt(record)
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.parametrize("name", ["precious", "lammps-jobs-another"])
+def test_folder_that_a_record_names_is_left_alone_unless_we_made_it_for_this_run(record, tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / local.OWNER).write_text('{"store": "elsewhere", "run": "melt"}')
+    claimed(record, folder, supervisor_started=0.0)
+    assert LocalBackend(str(tmp_path / "store")).settle(record, 0.0)
+    assert folder.exists()
+
+
+def test_living_attempt_is_running_whatever_the_wall_clock_says(record, tmp_path, monkeypatch):
+    """The start of a process in seconds of the wall clock moves when that is set; ticks since the boot do not."""
+    import psutil
+
+    claimed(record, tmp_path)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: 0.0)
+    assert LocalBackend("x").status(record).phase == "running"
+
+
+def test_attempt_of_another_start_of_the_machine_is_gone(record, tmp_path):
+    claimed(record, tmp_path, boot="another")
+    assert LocalBackend("x").status(record).phase == "gone"
+
+
+def test_attempt_on_another_machine_is_told_by_its_signs_of_life(record, tmp_path, monkeypatch):
+    claimed(record, tmp_path, host="elsewhere")
+    backend = LocalBackend("x")
+    assert backend.status(record).phase == "running"
+    old = Progress(attempt=1, step=0, target=0, stage=0, updated=now() - timedelta(hours=1))
+    record.publish_progress(old)
+    assert backend.status(record).phase == "gone"
+    monkeypatch.setattr(time, "sleep", lambda _: record.publish_progress(old.model_copy(update={"step": 9})))
+    with pytest.raises(WrongState, match="running on elsewhere"):
+        backend.start(record)
+
+
+def test_run_whose_first_attempt_died_before_its_claim_can_be_resumed(record):
+    spec = RunSpec(name="melt", script="in.melt", inputs={})
+    record.submit(Submission(spec=spec, submitted=now() - timedelta(seconds=local.START_S + 1)))
+    assert LocalBackend("x").status(record).phase == "gone"
