@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CODES = {"503": "SlowDown", "500": "InternalError", "403": "AccessDenied"}
+CODES = {"503": "SlowDown", "500": "InternalError", "403": "AccessDenied", "409": "ConditionalRequestConflict"}
 PAUSES = {"slow": 2.0, "silent": 5.0}
 JOB_CALLS = ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob")
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -44,8 +44,8 @@ class Fault:
 
     on: Callable[[Call], bool]
     kind: str
-    """`503`, `500`, `403`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks in the
-    middle of the answer), `slow` (two seconds), `silent` (no answer for five), `trickle` (the answer takes two)."""
+    """`503`, `500`, `403`, `409`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks
+    in the middle of the answer), `slow` (two seconds), `silent` (no answer for five), `trickle` (it takes two)."""
     times: int = 1
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         OtherFormat,
         ScriptError,
         StackError,
+        StoreAway,
         StoreError,
         UsageError,
         WouldOverwrite,
@@ -95,6 +96,7 @@ __all__ = [
     "StackError",
     "StageVerdict",
     "State",
+    "StoreAway",
     "StoreError",
     "UsageError",
     "Values",
@@ -112,7 +114,7 @@ _HOMES = {
     "errors": (
         "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
         "Interrupted LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
-        "StoreError UsageError WouldOverwrite WrongState"
+        "StoreAway StoreError UsageError WouldOverwrite WrongState"
     ),
     "record.documents": (
         "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"

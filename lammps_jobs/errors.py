@@ -62,6 +62,12 @@ class StoreError(LammpsJobsError):
     exit_code = 7
 
 
+class StoreAway(StoreError):
+    """The store did not answer in time: a broken network, an outage. What was committed is safe; try again."""
+
+    exit_code = 24
+
+
 class Damaged(StoreError):
     """A stored object is missing, cut short or not what its sha256 says."""
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from lammps_jobs.api.differences import MOST, differences
 from lammps_jobs.api.run import Run
-from lammps_jobs.api.status import RunStatus
+from lammps_jobs.api.status import RunStatus, unreadable
 from lammps_jobs.backends.base import AT_ONCE, Address, Backend, factory_of
-from lammps_jobs.errors import NameTaken, NoSuchRun, UsageError, WrongState
+from lammps_jobs.errors import Damaged, InputMissing, NameTaken, NoSuchRun, OtherFormat, UsageError, WrongState
 from lammps_jobs.record.documents import (
     NAME_RULE,
     RUN_NAME,
@@ -128,6 +128,8 @@ class Cluster:
                 is_new = False
                 if differ := self._differ(record, spec, found.files):
                     raise _name_taken(record.name, differ, self.store)
+        if not is_new:
+            _heal_inputs(record, found.files)
         if not record.newest_attempt():
             self._backend.start(record)
         return Run(record, self._backend, is_new=is_new)
@@ -189,7 +191,27 @@ class Cluster:
         """The states of all runs, by name, with few calls however many they are."""
         runs = self.runs()
         with self._backend.prefetch([run.record for run in runs]), ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda run: run.status, runs))
+            return [found for found in pool.map(_status_of, runs) if found]
+
+
+def _heal_inputs(record: RunRecord, files: Mapping[str, Path]) -> None:
+    """Store inputs anew that are missing or, where an attempt has ended for it, damaged: their content is at hand."""
+    end = record.ended(record.newest_attempt())
+    is_doubtful = end is not None and end.error == InputMissing.__name__
+    for name, blob in record.submission().spec.inputs.items():
+        if record.size_of(blob) != blob.size or (is_doubtful and not record.is_intact(blob)):
+            record.suspect(blob)
+            record.put_file(files[name])
+
+
+def _status_of(run: Run) -> RunStatus | None:
+    """The run's status; None of a folder that is no run. What one record lacks keeps no other from being shown."""
+    try:
+        if not run.record.is_submitted() and not run.record.newest_attempt():
+            return None
+        return run.status
+    except (Damaged, OtherFormat, NoSuchRun) as error:
+        return unreadable(run.name, error)
 
 
 def values_of(variables: Mapping[str, Values]) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lammps_jobs.api.download import write
 from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of
 from lammps_jobs.backends.base import Backend, JobStatus
-from lammps_jobs.errors import Damaged, NotInstalled, WrongState
+from lammps_jobs.errors import Damaged, NotInstalled, OtherFormat, WrongState
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG
 from lammps_jobs.record.documents import (
     FINAL_STATE,
@@ -101,7 +101,7 @@ class Run:
     def checkpoint(self) -> Checkpoint | None:
         """The newest readable checkpoint; None when there is none."""
         for seq in reversed(self.record.checkpoint_seqs()):
-            with contextlib.suppress(Damaged):
+            with contextlib.suppress(Damaged, OtherFormat):
                 return self.record.checkpoint(seq)
         return None
 
@@ -272,11 +272,14 @@ class Run:
         if state.is_ended or now:
             self.record.cancel(Cancelled(attempt=state.attempt))
         if not state.is_ended:
-            self._backend.interrupt(self.record)
+            with contextlib.suppress(*((WrongState,) if now else ())):  # from afar: it looks at its record itself
+                self._backend.interrupt(self.record)
         if not state.is_ended and not now:
             ended = self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10, check=False)
             if ended.state != "finished":
                 self.record.cancel(Cancelled(attempt=ended.attempt))
+        if not self.record.newest()[1] and not self.record.result():  # somebody resumed it meanwhile
+            self.cancel(now=now)
 
     def download(
         self, path: str | Path | None = None, *, overwrite: bool = False, only: Iterable[str] = ()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from lammps_jobs.backends.base import JobStatus
-from lammps_jobs.errors import Interrupted, error_of
+from lammps_jobs.errors import Interrupted, LammpsJobsError, error_of
 from lammps_jobs.record.documents import (
     Attempt,
     AttemptEnd,
@@ -19,10 +19,13 @@ from lammps_jobs.record.documents import (
     weakest,
 )
 
-State = Literal["waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished"]
-"""`waiting`: an attempt will start. `lost`: the newest attempt stopped without a final status."""
+State = Literal[
+    "waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished", "unreadable"
+]  # fmt: skip
+"""`waiting`: an attempt will start. `lost`: the newest attempt stopped without a final status. `unreadable`: the record
+is damaged, or of another version."""
 
-ENDED: frozenset[State] = frozenset({"interrupted", "lost", "failed", "cancelled", "finished"})
+ENDED: frozenset[State] = frozenset({"interrupted", "lost", "failed", "cancelled", "finished", "unreadable"})
 """States that nothing leaves by itself."""
 
 LOST = "The attempt stopped without a final status: its machine was reclaimed or it was killed."
@@ -94,6 +97,12 @@ class Reading:
         """True when the state follows from the record alone, so that the backend need not be asked."""
         has_failed = self.end is not None and self.end.outcome == "failed"
         return self.result is not None or self.cancelled or has_failed
+
+
+def unreadable(name: str, error: LammpsJobsError) -> RunStatus:
+    """The row of a run whose record cannot be read: it must not keep the others from being shown."""
+    return RunStatus(name, "unreadable", attempt=0, step=0, target=0, stage=0, reason=error.what, where=error.where,
+                     remedy=error.remedy, error=type(error).__name__, exit_code=error.exit_code)  # fmt: skip
 
 
 def derive(seen: Reading, job: JobStatus) -> RunStatus:

@@ -17,7 +17,7 @@ from lammps_jobs.errors import WrongState, exit_codes, printable
 if TYPE_CHECKING:
     from lammps_jobs.api.status import RunStatus
 
-STATES = ("waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished")
+STATES = ("waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished", "unreadable")
 
 
 @commands.command(name="list")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError, GenericError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotFoundError, PermissionDeniedError
 
-from lammps_jobs.errors import Damaged, StoreError
+from lammps_jobs.errors import Damaged, StoreAway, StoreError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -23,8 +25,16 @@ MOST_PARTS = 9000
 """Parts of an upload, of which S3 takes 10,000 at most."""
 AT_ONCE = 4
 """Parts of an upload under way at one time: each must arrive within SILENCE, on a slow line too."""
-RETRIES: RetryConfig = {"max_retries": 8, "retry_timeout": timedelta(minutes=5)}
-"""Answers 5xx, SlowDown, silence and broken connections are tried again, with growing pauses."""
+PATIENCE_S = 120.0
+"""Seconds for which a store that does not answer is asked again."""
+RETRIES: RetryConfig = {
+    "max_retries": 1000, "retry_timeout": timedelta(seconds=PATIENCE_S),
+    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5), "base": 2},
+}  # fmt: skip
+"""Answers 5xx, SlowDown, silence and broken connections are tried again, with growing pauses: by time, not by count."""
+LEAST_TRIES, LONGEST_PAUSE_S = 3, 5.0
+_AWAY = re.compile(r"error sending request|connection|timed? ?out|timeout|status code: 5\d\d|SlowDown|InternalError|"
+                   r"body error|error reading a body|decoding response body", re.IGNORECASE)  # fmt: skip
 SILENCE = timedelta(seconds=60)
 """How long the store may say nothing. A whole answer may take long: a download of many GB is one."""
 
@@ -46,7 +56,10 @@ def open_root(url: str, region: str | None = None) -> ObjectStore:
 
             return from_url(url, region=region, retry_config=RETRIES, client_options=_client_options(),
                             credential_provider=Boto3CredentialProvider())  # fmt: skip
-        return LocalStore(Path(url).expanduser().resolve(), automatic_cleanup=False, mkdir=True)
+        folder = Path(url).expanduser().resolve()
+        if not folder.exists():  # scripts and results are nobody else's business
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return LocalStore(folder, automatic_cleanup=False, mkdir=True)
     except (OSError, BaseError) as error:
         raise explained(error, url) from error
 
@@ -83,17 +96,50 @@ def sha256_of(path: Path, start: int, stop: int) -> str:
 
 
 def create_only(root: ObjectStore, key: str, content: bytes) -> None:
-    """Put what is not there yet. Raises AlreadyExistsError, also when the first try arrived and its answer did not.
+    """Put what is not there yet. Raises AlreadyExistsError, also when an earlier try arrived and its answer did not.
 
-    The object store library does not repeat such a put after silence, for just that reason; our callers compare.
+    The object store library does not repeat such a put after silence or a broken connection, for just that reason; our
+    callers compare. S3's answer 409, which it takes for "exists", says that another request was under way: tried again.
     """
-    for last in (False, False, True):
+    end, tries, pause = time.monotonic() + PATIENCE_S, 0, 0.1
+    while True:
+        tries += 1
         try:
             obstore.put(root, key, content, mode="create")
             return
-        except GenericError as error:
-            if last or "Timeout" not in str(error):
+        except AlreadyExistsError:
+            if _is_there(root, key) or time.monotonic() > end:
                 raise
+        except GenericError as error:
+            has_tried = tries >= LEAST_TRIES and time.monotonic() > end
+            if has_tried or not isinstance(explained(error, key), StoreAway):
+                raise
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE_S, 2 * pause)
+
+
+def _is_there(root: ObjectStore, key: str) -> bool:
+    try:
+        obstore.head(root, key)
+    except (NotFoundError, FileNotFoundError):
+        return False
+    return True
+
+
+def make_durable(root: ObjectStore, key: str) -> None:
+    """See to it that an object in a local folder outlives a power cut. Raises OSError; S3 needs nothing."""
+    top = getattr(root, "prefix", None)
+    if not isinstance(top, Path):
+        return
+    path = top / key
+    for place in (path, *path.parents):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if place == top:
+            return
 
 
 @contextlib.contextmanager
@@ -121,7 +167,8 @@ def explained(error: BaseException, where: str) -> StoreError:
         )
     if "ExpiredToken" in text or "Token has expired" in text:
         return StoreError("The AWS credentials have expired.", where=where, remedy="Log in again: aws sso login")
-    return StoreError(
+    kind = StoreAway if _AWAY.search(text) else StoreError
+    return kind(
         f"The store failed: {text.splitlines()[0] if text else error!r}",
         where=where,
         remedy="Nothing that was committed is lost. Check the network and the disk, then try again.",

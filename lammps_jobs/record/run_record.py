@@ -8,18 +8,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
-from lammps_jobs.errors import Damaged, NoSuchRun
+from lammps_jobs.errors import Damaged, NoSuchRun, OtherFormat
 from lammps_jobs.formats import dcd
 from lammps_jobs.record import layout
 from lammps_jobs.record.documents import (
     OLDER,
+    RUN_NAME,
     Attempt,
     AttemptEnd,
     Blob,
@@ -46,6 +48,7 @@ from lammps_jobs.record.object_store import (
     create_only,
     explained,
     explaining,
+    make_durable,
     sha256_of,
 )
 
@@ -61,7 +64,15 @@ def run_names(root: ObjectStore) -> list[str]:
         return []
     except (BaseError, OSError) as error:
         raise explained(error, "the store's list of runs") from error
-    return sorted(prefix.rstrip("/") for prefix in prefixes)
+    return sorted(name for prefix in prefixes if RUN_NAME.fullmatch(name := prefix.rstrip("/").rpartition("/")[2]))
+
+
+READS = 2
+"""How often something is read before it is called damaged: a transfer, too, can go wrong."""
+MOST_MANIFESTS, MOST_LOADED = 8, 512
+"""Documents that are kept in memory: manifests of checkpoints, and all."""
+BY_LIST = 50
+"""Objects from which on their sizes are listed, a thousand a call, instead of asked for one by one."""
 
 
 class RunRecord:
@@ -70,7 +81,9 @@ class RunRecord:
     def __init__(self, root: ObjectStore, name: str) -> None:
         self.root, self.name = root, name
         self._known: set[str] = set()
-        self._loaded: dict[str, Document] = {}
+        self._suspect: set[str] = set()
+        """Blobs that were read and found damaged: when their content comes again, it is written over them."""
+        self._loaded: OrderedDict[str, Document] = OrderedDict()
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -78,9 +91,10 @@ class RunRecord:
         return f"{self.name}/{tail}"
 
     def _create(self, tail: str, content: bytes) -> bool:
-        """Create-only put; False when the key exists already."""
+        """Create-only put that outlives a power cut; False when the key exists already."""
         try:
             create_only(self.root, self._key(tail), content)
+            make_durable(self.root, self._key(tail))
         except AlreadyExistsError:
             return self._read(tail) == content  # our own write: its response was lost, the retry found it
         except (BaseError, OSError) as error:
@@ -122,8 +136,37 @@ class RunRecord:
             return None
         document = parse(content, kind, self._key(tail))
         if kind is not Progress:
-            self._loaded[tail] = document
+            self._remember(tail, document)
         return document
+
+    def _remember(self, tail: str, document: Document) -> None:
+        """Manifests are long: few of them are kept."""
+        self._loaded[tail] = document
+        manifests = [key for key in self._loaded if key.startswith(f"{layout.CHECKPOINTS}/")]
+        for key in manifests[:-MOST_MANIFESTS]:
+            del self._loaded[key]
+        while len(self._loaded) > MOST_LOADED:
+            self._loaded.popitem(last=False)
+
+    def _load_readable(self, tail: str, kind: type[D]) -> D | None:
+        """The document at `tail`; None also where it is damaged, for what a run can do without."""
+        try:
+            return self._load(tail, kind)
+        except (Damaged, OtherFormat):
+            return None
+
+    def _commit_anew(self, tail: str, document: Document) -> bool:
+        """Commit a document, also over one that nobody can read: a power cut, or a disk, has taken it."""
+        if self._commit(tail, document):
+            return True
+        try:
+            self._load(tail, type(document))
+        except Damaged:
+            with explaining(self._key(tail)):
+                obstore.put(self.root, self._key(tail), document.model_dump_json(indent=1).encode())
+                make_durable(self.root, self._key(tail))
+            return True
+        return False
 
     # -- blobs -----------------------------------------------------------------------------------
 
@@ -141,24 +184,47 @@ class RunRecord:
         if stop - start <= CHUNK:
             return self.put_bytes(b"".join(chunks_of(path, start, stop)))
         blob = Blob(sha256=sha256_of(path, start, stop), size=stop - start)
-        if blob.sha256 not in self._known and self.size_of(blob) != blob.size:
+        is_stored = blob.sha256 not in self._suspect and self.size_of(blob) == blob.size
+        if blob.sha256 not in self._known and not is_stored:
             part = max(CHUNK, math.ceil(blob.size / MOST_PARTS))
             with explaining(self._blob_key(blob)):
                 obstore.put(self.root, self._blob_key(blob), chunks_of(path, start, stop), chunk_size=part,
                             max_concurrency=AT_ONCE)  # fmt: skip
-        self._known.add(blob.sha256)
+                make_durable(self.root, self._blob_key(blob))
+        self._note_stored(blob)
         return blob
 
     def _put_blob(self, blob: Blob, content: bytes) -> None:
         if blob.sha256 in self._known:
             return
-        with explaining(self._blob_key(blob)):
+        key = self._blob_key(blob)
+        with explaining(key):
             try:
-                create_only(self.root, self._blob_key(blob), content)
+                create_only(self.root, key, content)
+                make_durable(self.root, key)
             except AlreadyExistsError:
-                if self.size_of(blob) != blob.size:  # a torn upload of a crashed writer
-                    obstore.put(self.root, self._blob_key(blob), content)
+                if blob.sha256 in self._suspect or self.size_of(blob) != blob.size:  # or a crashed writer's torn upload
+                    obstore.put(self.root, key, content)
+                    make_durable(self.root, key)
+        self._note_stored(blob)
+
+    def _note_stored(self, blob: Blob) -> None:
         self._known.add(blob.sha256)
+        self._suspect.discard(blob.sha256)
+
+    def suspect(self, blob: Blob) -> None:
+        """Take a stored object for damaged, so that its content, when it comes again, is stored anew."""
+        self._known.discard(blob.sha256)
+        self._suspect.add(blob.sha256)
+
+    def is_intact(self, blob: Blob) -> bool:
+        """Whether the object is what its name says. Reads it, twice before it says no."""
+        for _ in range(READS):
+            with contextlib.suppress(Damaged):
+                for _ in self.read_blob(blob):
+                    pass
+                return True
+        return False
 
     def _blob_key(self, blob: Blob) -> str:
         return self._key(layout.blob(blob.sha256))
@@ -200,8 +266,7 @@ class RunRecord:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 for segment in segments:
-                    for chunk in self.read_blob(segment):
-                        file.write(chunk)
+                    self._append_blob(segment, file)
             dcd.mend(partial)
             partial.replace(path)
         except OSError as error:
@@ -210,14 +275,31 @@ class RunRecord:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
 
+    def _append_blob(self, blob: Blob, file: BinaryIO) -> None:
+        start = file.tell()
+        for left in reversed(range(READS)):
+            try:
+                for chunk in self.read_blob(blob):
+                    file.write(chunk)
+                return
+            except Damaged:
+                if not left:
+                    raise
+                file.seek(start)
+                file.truncate()
+
     # -- the run ---------------------------------------------------------------------------------
 
     def submit(self, submission: Submission) -> bool:
         """False when a run of that name exists."""
-        return self._commit(layout.SPEC, submission)
+        return self._commit_anew(layout.SPEC, submission)
 
     def is_submitted(self) -> bool:
-        return self._load(layout.SPEC, Submission) is not None
+        """False also where the specification cannot be read: submitting it again heals the record."""
+        try:
+            return self._load(layout.SPEC, Submission) is not None
+        except Damaged:
+            return False
 
     def submission(self) -> Submission:
         found = self._load(layout.SPEC, Submission)
@@ -230,12 +312,12 @@ class RunRecord:
 
     def attempts(self) -> list[Attempt]:
         """All claims, oldest first."""
-        found = (self._load(layout.claim(number), Attempt) for number in self._numbers(layout.ATTEMPTS))
+        found = (self._load_readable(layout.claim(number), Attempt) for number in self._numbers(layout.ATTEMPTS))
         return [attempt for attempt in found if attempt]
 
     def attempt(self, number: int) -> Attempt | None:
         """The claim of attempt `number`; None when nobody has claimed it."""
-        return self._load(layout.claim(number), Attempt)
+        return self._load_readable(layout.claim(number), Attempt)
 
     def newest_attempt(self) -> int:
         """The number of the newest claim; 0 when there is none."""
@@ -251,14 +333,14 @@ class RunRecord:
         return self._commit(layout.end(end.number), end)
 
     def ended(self, number: int) -> AttemptEnd | None:
-        return self._load(layout.end(number), AttemptEnd)
+        return self._load_readable(layout.end(number), AttemptEnd)
 
     def keep_remains(self, remains: Remains) -> bool:
         return self._commit(layout.remains(remains.attempt), remains)
 
     def remains(self, attempt: int) -> Remains | None:
         """What the attempt left behind that ended without finishing; None when nothing was kept."""
-        return self._load(layout.remains(attempt), Remains)
+        return self._load_readable(layout.remains(attempt), Remains)
 
     def cancel(self, cancelled: Cancelled) -> bool:
         """False when somebody else has cancelled that attempt."""
@@ -290,7 +372,7 @@ class RunRecord:
 
     def decisions(self) -> list[Decision]:
         """All decisions, in the order in which they were made."""
-        found = (self._load(layout.decision(number), Decision) for number in self._numbers(layout.DECISIONS))
+        found = (self._load_readable(layout.decision(number), Decision) for number in self._numbers(layout.DECISIONS))
         return [decision for decision in found if decision]
 
     def commit(self, checkpoint: Checkpoint) -> bool:
@@ -305,36 +387,47 @@ class RunRecord:
     def verify(self, checkpoint: Checkpoint) -> None:
         """Raise Damaged unless everything needed to continue from `checkpoint` is there and intact.
 
-        What resuming loads is read and hashed; of output segments, which it does not load, the
-        presence and the size are checked.
+        What resuming loads is read and hashed, twice before it is called damaged; of output segments, which it does
+        not load, the presence and the size are checked. Nothing is removed.
         """
         for blob in checkpoint.to_load:
-            try:
-                for _ in self.read_blob(blob):
-                    pass
-            except Damaged:
-                self._forget(blob)  # or an equal checkpoint, cut again, would be taken for stored
-                raise
-        for path, output in checkpoint.outputs.items():
-            for segment in output.segments:
-                if self.size_of(segment) != segment.size:
-                    raise Damaged(f"A segment of {path} is missing or cut short.", where=segment.sha256, remedy=OLDER)
+            if not self.is_intact(blob):
+                self.suspect(blob)  # or an equal checkpoint, cut again, would be taken for stored
+                raise Damaged("A stored object is missing or damaged.", where=self._blob_key(blob), remedy=OLDER)
+        segments = {s.sha256: s for output in checkpoint.outputs.values() for s in output.segments}
+        for segment in self.not_whole(segments.values()):
+            path = next(name for name, output in checkpoint.outputs.items() if segment in output.segments)
+            raise Damaged(f"A segment of {path} is missing or cut short.", where=segment.sha256, remedy=OLDER)
+
+    def not_whole(self, blobs: Collection[Blob]) -> Iterator[Blob]:
+        """Those that are missing or have another size."""
+        if len(blobs) < BY_LIST:
+            return (blob for blob in blobs if self.size_of(blob) != blob.size)
+        sizes = self.sizes("blobs/")
+        return (blob for blob in blobs if sizes.get(layout.blob(blob.sha256)) != blob.size)
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """Bytes of all the run's objects whose names begin with `prefix`, in one call for a thousand of them."""
+        start = self._key("")
+        with explaining(start):
+            batches = obstore.list(self.root, prefix=self._key(prefix))
+            return {meta["path"].removeprefix(start): meta["size"] for batch in batches for meta in batch}
 
     def drop_checkpoint(self, checkpoint: Checkpoint, still_needed: set[str]) -> None:
         """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
-        obstore.delete(self.root, self._key(layout.checkpoint(checkpoint.seq)))
+        self._remove(layout.checkpoint(checkpoint.seq))
         for blob in checkpoint.to_load:
             if blob.sha256 not in still_needed:
                 self._known.discard(blob.sha256)
-                obstore.delete(self.root, self._blob_key(blob))
+                self._remove(layout.blob(blob.sha256))
 
-    def _forget(self, blob: Blob) -> None:
-        self._known.discard(blob.sha256)
-        with contextlib.suppress(NotFoundError, FileNotFoundError):
-            obstore.delete(self.root, self._blob_key(blob))
+    def _remove(self, tail: str) -> None:
+        self._loaded.pop(tail, None)
+        with explaining(self._key(tail)), contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.delete(self.root, self._key(tail))
 
     def finish(self, result: Result) -> bool:
-        return self._commit(layout.RESULT, result)
+        return self._commit_anew(layout.RESULT, result)
 
     def result(self) -> Result | None:
         return self._load(layout.RESULT, Result)
@@ -351,18 +444,20 @@ class RunRecord:
     def progress(self, attempt: int) -> Progress | None:
         try:
             return self._load(layout.progress(attempt), Progress)
-        except Damaged:  # being overwritten just now
+        except (Damaged, OtherFormat):  # being overwritten just now
             return None
 
     def append_event(self, event: Event, number: int) -> None:
-        self._commit(layout.event(event.attempt, number), event)
+        key = self._key(layout.event(event.attempt, number))
+        with explaining(key):
+            obstore.put(self.root, key, event.model_dump_json(indent=1).encode())
 
     def events(self) -> list[Event]:
         """All events, in order of attempts and time."""
         events: list[Event] = []
         for attempt in range(1, self.newest_attempt() + 1):
             folder = layout.events(attempt)
-            found = (self._load(f"{folder}/{name}", Event) for name in self._names(folder))
+            found = (self._load_readable(f"{folder}/{name}", Event) for name in self._names(folder))
             events += [event for event in found if event]
         return events
 

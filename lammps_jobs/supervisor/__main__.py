@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from lammps_jobs.errors import LammpsJobsError
+from lammps_jobs.errors import INTERRUPTED, LammpsJobsError, StoreAway
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor.environment import JobEnvironment
@@ -25,7 +25,7 @@ def main() -> int:
     except LammpsJobsError as error:  # whoever started this process tells the user
         words = {"name": type(error).__name__, "what": error.what, "where": error.where, "remedy": error.remedy}
         (scratch / NOT_STARTED).write_text(json.dumps(words))
-        return error.exit_code
+        return INTERRUPTED if isinstance(error, StoreAway) else error.exit_code
     return supervisor.run()
 
 

@@ -17,9 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
-from lammps_jobs.errors import Damaged, InternalError, LammpsJobsError
+from lammps_jobs.errors import INTERRUPTED, Damaged, Fenced, InternalError, LammpsJobsError, StoreAway, StoreError
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
-from lammps_jobs.record.documents import FULL_LOG, GIVEN, Attempt, AttemptEnd, Blob, CutPlan, Decision, Lineage, now
+from lammps_jobs.record.documents import (
+    FULL_LOG,
+    GIVEN,
+    Attempt,
+    AttemptEnd,
+    Blob,
+    Checkpoint,
+    CutPlan,
+    Decision,
+    Lineage,
+    now,
+)
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.script.accelerators import survey, switches
 from lammps_jobs.script.inputs import run_folder
@@ -31,10 +42,16 @@ from lammps_jobs.supervisor.environment import JobEnvironment
 from lammps_jobs.supervisor.failures import death_of
 from lammps_jobs.supervisor.interruption import SPOT_GRACE_S, SpotNotice, Word
 from lammps_jobs.supervisor.recorder import Recorder
-from lammps_jobs.supervisor.recovery import newest_usable
+from lammps_jobs.supervisor.recovery import Found, newest_usable
 from lammps_jobs.supervisor.stimuli import Stimulus
 
 TICK_S, LONGEST_WITHOUT_TICK_S = 0.2, 0.5
+RESULT_PATIENCE_S, RESULT_PAUSE_S = 900.0, 1.0
+"""Seconds for which the result is committed again and again to a store that fails, and the pause between two tries."""
+LAY_OUTS = 3
+"""How often a checkpoint is chosen and laid out before what is missing of it counts as damage."""
+LOOK_S = 60.0
+"""Seconds between two looks whether another attempt has taken over."""
 DIES_WITHIN_S = 20.0
 """Seconds that an engine whose connection is gone may take to end."""
 
@@ -54,6 +71,7 @@ class Supervisor:
         self._recorder = Recorder(record, number, None, self.spec.checkpoints.keep)
         self._events = 0
         self._ticked_at = 0.0
+        self._looked_at = time.monotonic()
 
     @classmethod
     def claim(cls, record: RunRecord, scratch: Path, environment: JobEnvironment = JobEnvironment()) -> Supervisor:
@@ -78,7 +96,7 @@ class Supervisor:
         """Work the attempt through; returns the process's exit code."""
         self._listen_to_signals()
         try:
-            if self.record.result():
+            if self._is_finished():
                 return 0
             with self._watching_notices():
                 return self._follow()
@@ -91,6 +109,13 @@ class Supervisor:
             self._stop_engine(gently=False)
             self._save_logs()
             self._stop_listening()
+
+    def _is_finished(self) -> bool:
+        """A result that nobody can read is made anew."""
+        try:
+            return self.record.result() is not None
+        except Damaged:
+            return False
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -134,6 +159,14 @@ class Supervisor:
                 return self._gone(self._engine, self._try)
             now = time.monotonic()
         self._ticked_at = now
+        if now - self._looked_at > LOOK_S:
+            self._looked_at = now
+            try:
+                self._recorder.check_not_overtaken()
+            except Fenced as error:
+                return stimuli.ActionFailed(now, error)
+            except StoreError:
+                pass  # it computes on
         return stimuli.Tick(now)
 
     def _do(self, action: actions.Action, state: AttemptState) -> list[Stimulus]:
@@ -147,7 +180,7 @@ class Supervisor:
             case actions.Commit():
                 return [self._commit(action, state)]
             case actions.CommitResult():
-                self._recorder.finish(action.finished, action.lineage)
+                self._finish(action)
                 return [stimuli.ResultCommitted(time.monotonic())]
             case actions.FetchOutput():
                 self.record.write_file(self._content_of(action.name), action.target)
@@ -183,21 +216,8 @@ class Supervisor:
     def _start(self, action: actions.StartTry) -> Stimulus:
         self._stop_engine(gently=False)
         self._try = number = action.number
-        found = newest_usable(self.record, Barred(action.barred_stages, action.barred_checkpoints))
-        self._recorder = Recorder(self.record, self.number, found.checkpoint, self.spec.checkpoints.keep)
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        workdir.write_inputs(self.record, self.spec, self._folder, self.scratch / "work")
-        remains.note_committed(self.scratch, cut=0, checkpoint=found.checkpoint.seq if found.checkpoint else 0)
-        job = self._job(action.barred_stages)
-        if found.checkpoint:
-            job = workdir.write_checkpoint(
-                self.record, found.checkpoint, job, self._folder, with_memory=action.with_memory
-            )
-            past = (found.checkpoint.stage, found.checkpoint.step)
-            job = job.model_copy(update={"cut_plan": self._cuts_after(past)})
-        else:
-            job = job.model_copy(update={"cut_plan": self._cuts_after((0, 0))})
+        self._recorder.check_not_overtaken()
+        found, job = self._laid_out(action)
 
         def gone() -> None:
             engine = self._engine
@@ -210,6 +230,30 @@ class Supervisor:
             lambda text: self._inbox.put(stimuli.EngineMalformed(time.monotonic(), number, text)), gone,
         )  # fmt: skip
         return stimuli.TryStarted(time.monotonic(), found.checkpoint, self._engine.pid, found.passed_over)
+
+    def _laid_out(self, action: actions.StartTry) -> tuple[Found, EngineJob]:
+        """Lay everything out that the engine starts from. What vanishes meanwhile was tidied up: look once more."""
+        for left in reversed(range(LAY_OUTS)):
+            found = newest_usable(self.record, Barred(action.barred_stages, action.barred_checkpoints))
+            try:
+                return found, self._lay_out(action, found.checkpoint)
+            except Damaged:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _lay_out(self, action: actions.StartTry, origin: Checkpoint | None) -> EngineJob:
+        self._recorder = Recorder(self.record, self.number, origin, self.spec.checkpoints.keep)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        workdir.write_inputs(self.record, self.spec, self._folder, self.scratch / "work")
+        remains.note_committed(self.scratch, cut=0, checkpoint=origin.seq if origin else 0)
+        job = self._job(action.barred_stages)
+        past = (0, 0)
+        if origin:
+            job = workdir.write_checkpoint(self.record, origin, job, self._folder, with_memory=action.with_memory)
+            past = (origin.stage, origin.step)
+        return job.model_copy(update={"cut_plan": self._cuts_after(past)})
 
     def _job(self, no_checkpoint_stages: frozenset[int]) -> EngineJob:
         spec = self.spec
@@ -263,15 +307,32 @@ class Supervisor:
 
     def _commit(self, action: actions.Commit, state: AttemptState) -> Stimulus:
         started = time.monotonic()
-        try:
-            checkpoint = self._recorder.commit(
-                action.cut, action.lineage, lammps_version=state.lammps_version, ranks=state.ranks
-            )
-        except Damaged as error:
-            return stimuli.CutSpoiled(time.monotonic(), action.cut, error.what)
+        checkpoint: Checkpoint | None = None
+        while checkpoint is None:
+            try:
+                checkpoint = self._recorder.commit(
+                    action.cut, action.lineage, lammps_version=state.lammps_version, ranks=state.ranks
+                )
+            except StoreError as error:
+                patient = action.cut.stop and state.stopping and time.monotonic() < state.stopping.deadline
+                if not patient or isinstance(error, Damaged):  # the engine computes on; the next one records all
+                    self._recorder.note_spoiled(action.cut)
+                    return stimuli.CutSpoiled(time.monotonic(), action.cut, error.what)
+                time.sleep(TICK_S)
         remains.note_committed(self.scratch, cut=action.cut.number, checkpoint=checkpoint.seq)
         ended = time.monotonic()
         return stimuli.Committed(ended, action.cut, checkpoint, checkpoint.cut_s + ended - started)
+
+    def _finish(self, action: actions.CommitResult) -> None:
+        """Commit the result, which is worth a long wait. Raises StoreError, Fenced."""
+        end = time.monotonic() + RESULT_PATIENCE_S
+        while True:
+            try:
+                return self._recorder.finish(action.finished, action.lineage)
+            except StoreError as error:
+                if isinstance(error, Damaged) or time.monotonic() > end:
+                    raise
+                time.sleep(RESULT_PAUSE_S)
 
     def _decide(self, decision: Decision) -> None:
         """Raises StoreError when it cannot be written: what is not on record must not be acted on."""
@@ -355,6 +416,8 @@ def _said(number: int, report: Report) -> Stimulus:
 
 
 def _end_of(error: LammpsJobsError) -> actions.End:
+    if isinstance(error, StoreAway):
+        return actions.End("interrupted", INTERRUPTED, Lineage(), reason=error.what, where=error.where)
     return actions.End(
         "failed", error.exit_code, Lineage(), reason=error.what, where=error.where, remedy=error.remedy,
         error=type(error).__name__,

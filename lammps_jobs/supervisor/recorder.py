@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.errors import Damaged, Fenced
-from lammps_jobs.protocol.messages import Alias, Cut, Finished, OutputChange, Removed
+from lammps_jobs.errors import Damaged, Fenced, OtherFormat, StoreError
+from lammps_jobs.protocol.messages import Alias, Cut, Finished, Gained, OutputChange, Removed
 from lammps_jobs.record.documents import Checkpoint, Lineage, OutputFile, Result
 from lammps_jobs.record.run_record import RunRecord
+
+LEAST_KEPT = 2
+"""Checkpoints that are always kept: an attempt that takes over may be reading the one before the newest."""
+MOST_BOUNDARIES = 3
+"""Checkpoints at stage boundaries that are kept besides: behind a stage that bears no cut one must be."""
 
 
 class Recorder:
@@ -18,17 +24,21 @@ class Recorder:
     def __init__(self, record: RunRecord, number: int, resumed_from: Checkpoint | None, keep: int) -> None:
         self.record, self.number, self.keep = record, number, keep
         self.outputs: dict[str, OutputFile] = dict(resumed_from.outputs) if resumed_from else {}
+        self._pending: tuple[OutputChange, ...] = ()
+        """What cuts added to the outputs that could not be committed."""
+        self._spoiled: list[Path] = []
 
     def commit(self, cut: Cut, lineage: Lineage, *, lammps_version: int, ranks: int) -> Checkpoint:
         """Blobs first, then the manifest.
 
         Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were.
         """
-        outputs = with_changes(self.record, self.outputs, cut.outputs)
+        changes = self._pending = without_superseded((*self._pending, *cut.outputs))
+        outputs = with_changes(self.record, self.outputs, changes)
         restart = {path.name: self.record.put_file(path) for path in _files_of_state(cut.folder)}
         checkpoint = Checkpoint(
             **_fields(lineage),
-            seq=self._next_seq(),
+            seq=1,
             attempt=self.number,
             step=cut.state.step,
             stage=cut.stage,
@@ -42,22 +52,33 @@ class Recorder:
             cut_s=cut.cut_s,
             restart_s=cut.restart_s,
         )
-        self.check_not_overtaken()
-        if not self.record.commit(checkpoint):
-            raise Fenced(
-                f"Checkpoint {checkpoint.seq} was committed by somebody else.",
-                where=self.record.name,
-                remedy="Another attempt of this run is at work; this one stops.",
-            )
-        self.outputs = outputs
-        shutil.rmtree(cut.folder, ignore_errors=True)
-        self._retain()
+        checkpoint = self._put(checkpoint)
+        self.outputs, self._pending = outputs, ()
+        for folder in (*self._spoiled, cut.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._spoiled.clear()
+        with contextlib.suppress(StoreError):  # it is committed, and the next one removes what this one could not
+            self._retain()
         return checkpoint
+
+    def _put(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Commit it under the next number: one that an overtaken attempt took just now is no reason to stop."""
+        while True:
+            self.check_not_overtaken()
+            numbered = checkpoint.model_copy(update={"seq": self._next_seq()})
+            if self.record.commit(numbered):
+                return numbered
+
+    def note_spoiled(self, cut: Cut) -> None:
+        """The cut could not be committed: what it added to the outputs is recorded with the next one."""
+        for path in _files_of_state(cut.folder):
+            path.unlink(missing_ok=True)
+        self._spoiled.append(cut.folder)
 
     def finish(self, finished: Finished, lineage: Lineage) -> None:
         """Record the last bytes of every output and the result. Raises Fenced when this attempt was overtaken."""
         self.check_not_overtaken()
-        outputs = with_changes(self.record, self.outputs, finished.outputs)
+        outputs = with_changes(self.record, self.outputs, without_superseded((*self._pending, *finished.outputs)))
         result = Result(**_fields(lineage), attempt=self.number, step=finished.step, outputs=outputs)
         if not self.record.finish(result):
             raise Fenced("The run was finished by another attempt.", where=self.record.name)
@@ -79,20 +100,38 @@ class Recorder:
         return (seqs[-1] if seqs else 0) + 1
 
     def _retain(self) -> None:
-        """Keep the newest `keep` checkpoints and those at stage boundaries; never the outputs' blobs."""
+        """Keep the newest checkpoints, two at least, and the newest at stage boundaries; never the outputs' blobs.
+
+        An attempt that was overtaken removes nothing: the newer one may be reading it.
+        """
         kept: list[Checkpoint] = []
         old: list[Checkpoint] = []
+        boundaries = 0
         for seq in reversed(self.record.checkpoint_seqs()):
             try:
                 checkpoint = self.record.checkpoint(seq)
-            except Damaged:
+            except (Damaged, OtherFormat):
                 continue
-            if checkpoint:
-                (kept if len(kept) < self.keep or checkpoint.stage_boundary else old).append(checkpoint)
+            if checkpoint is None:
+                continue
+            is_kept = len(kept) < max(LEAST_KEPT, self.keep)
+            if checkpoint.stage_boundary and not is_kept:
+                is_kept = boundaries < MOST_BOUNDARIES
+            boundaries += checkpoint.stage_boundary
+            (kept if is_kept else old).append(checkpoint)
+        if not old:
+            return
+        self.check_not_overtaken()
         needed = {blob.sha256 for c in kept for blob in c.to_load}
         needed |= {s.sha256 for c in kept for output in c.outputs.values() for s in output.segments}
         for checkpoint in old:
             self.record.drop_checkpoint(checkpoint, needed)
+
+
+def without_superseded(changes: tuple[OutputChange, ...]) -> tuple[OutputChange, ...]:
+    """The changes without those of a file that was replaced or removed after them: their bytes are no more."""
+    last = {c.name: at for at, c in enumerate(changes) if not isinstance(c, Gained) or c.replaces}
+    return tuple(change for at, change in enumerate(changes) if at >= last.get(change.name, 0))
 
 
 def with_changes(

@@ -10,6 +10,9 @@ from lammps_jobs.record.documents import Checkpoint
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor.blame import Barred
 
+LISTINGS = 5
+"""How often the checkpoints are listed again because they changed while they were looked at."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -21,8 +24,17 @@ class Found:
 
 def newest_usable(record: RunRecord, barred: Barred) -> Found:
     """Look from the newest checkpoint backwards. Raises StoreError when the store cannot be read."""
+    for _ in range(LISTINGS):
+        seqs = record.checkpoint_seqs()
+        found = _newest_of(record, seqs, barred)
+        if not found.passed_over or record.checkpoint_seqs() == seqs:
+            break  # else an attempt that was overtaken has committed and tidied up meanwhile
+    return found
+
+
+def _newest_of(record: RunRecord, seqs: list[int], barred: Barred) -> Found:
     passed_over: list[str] = []
-    for seq in reversed(record.checkpoint_seqs()):
+    for seq in reversed(seqs):
         try:
             checkpoint = record.checkpoint(seq)
             if checkpoint is None or _is_barred(checkpoint, barred):

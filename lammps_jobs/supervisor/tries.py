@@ -13,6 +13,7 @@ from lammps_jobs.errors import (
     InternalError,
     LammpsJobsError,
     ScriptError,
+    StoreAway,
 )
 from lammps_jobs.protocol import messages
 from lammps_jobs.record.documents import Checkpoint, Decision, Event, Outcome
@@ -155,8 +156,11 @@ def interrupted(state: AttemptState, how: str, *, gently: bool = True) -> Step:
 
 def failed_with(state: AttemptState, error: LammpsJobsError) -> Step:
     outcome: Outcome = "fenced" if isinstance(error, Fenced) else "failed"
+    code = error.exit_code
+    if isinstance(error, StoreAway):  # what is transient is tried again: AWS Batch does, by this code
+        outcome, code = "interrupted", INTERRUPTED
     return ended(
-        state, outcome, error.exit_code, reason=error.what, where=error.where, remedy=error.remedy,
+        state, outcome, code, reason=error.what, where=error.where, remedy=error.remedy,
         error=type(error).__name__,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ BLOB = Blob(sha256="0" * 64, size=1)
 
 
 def claim(number: int = 1) -> Attempt:
-    return Attempt(number=number, host="gone", supervisor_pid=1, supervisor_started=0, scratch="")
+    return Attempt(number=number, host=socket.gethostname(), supervisor_pid=1, supervisor_started=0, scratch="")
 
 
 def ended(outcome: str, number: int = 1, **words: object) -> AttemptEnd:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from emulator.endpoint import Call, Fault
-from lammps_jobs.errors import StoreError
+from lammps_jobs.errors import StoreAway, StoreError
 from lammps_jobs.record import object_store, run_record
 from lammps_jobs.record.documents import Attempt
 from lammps_jobs.record.object_store import CHUNK, open_root
@@ -56,6 +56,15 @@ def test_what_may_be_written_once_is_ours_although_its_answer_was_lost(waiting, 
     waiting.endpoint.faults.append(Fault(asks("PUT", "/attempts/"), kind))
     assert record.claim(mine)
     assert not record.claim(mine.model_copy(update={"host": "there"}))
+
+
+@pytest.mark.parametrize("kind", ["409", "reset"])
+def test_store_that_refuses_many_times_in_a_row_is_asked_until_it_takes_it(waiting, record, kind):
+    """409 says that another request is under way; taken for "exists", it would end attempts as fenced."""
+    number = record.newest_attempt() + 1
+    waiting.endpoint.faults.append(Fault(asks("PUT", "/attempts/"), kind, times=6))
+    assert record.claim(Attempt(number=number, host="here", supervisor_pid=1, supervisor_started=0, scratch=kind))
+    assert record.newest_attempt() == number
 
 
 def test_large_file_goes_in_parts_and_a_broken_part_is_sent_again(waiting, record, tmp_path):
@@ -108,9 +117,10 @@ def test_store_that_stays_away_is_an_error_that_says_so(waiting, record, monkeyp
         return call.service == "s3"
 
     monkeypatch.setitem(object_store.RETRIES, "max_retries", 2)
+    monkeypatch.setattr(object_store, "PATIENCE_S", 0.0)
     shaky = RunRecord(open_root(f"s3://{bucket_of(waiting)}/runs", waiting.region), "shaky")
     waiting.endpoint.faults.append(Fault(always, "503", times=1000))
-    with pytest.raises(StoreError) as error:
+    with pytest.raises(StoreAway) as error:
         shaky.put_bytes(b"never arrives")
     assert error.value.remedy
     with pytest.raises(StoreError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs.errors import EngineDied, Fenced, InternalError, ScriptError, StoreError
+from lammps_jobs.errors import EngineDied, Fenced, InternalError, ScriptError, StoreAway, StoreError
 from lammps_jobs.protocol import messages
 from lammps_jobs.protocol.messages import Cut, Failed, Finished, Moved, Resumed, Started, Stop, TakeCheckpoint
 from lammps_jobs.record.documents import Blob, Checkpoint, Decision, Fidelity, ScriptLine
@@ -404,6 +404,11 @@ def test_tries_are_bounded_and_back_off():
 def test_an_attempt_that_cannot_write_its_decision_ends():
     attempt = Attempt().goes_on_from(checkpoint(9, 1402))
     assert end_of(attempt(ActionFailed(0.0, StoreError("read-only")))).exit_code == 7
+
+
+def test_store_that_does_not_answer_ends_an_attempt_with_the_code_that_is_tried_again():
+    end = end_of(Attempt().goes_on_from(None)(ActionFailed(0.0, StoreAway("connection refused"))))
+    assert (end.outcome, end.exit_code) == ("interrupted", 75)
 
 
 def test_an_overtaken_attempt_ends_as_fenced():

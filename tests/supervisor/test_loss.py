@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -75,21 +76,25 @@ needs_mount = pytest.mark.skipif(
 
 
 @needs_mount
-def test_full_disk_during_a_checkpoint_loses_nothing_committed(script, tmp_path):
+def test_full_disk_of_the_store_loses_nothing_and_ends_nothing(script, tmp_path):
+    """The attempt computes on; the first checkpoint after somebody made room records all."""
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
     try:
         cluster = lammps_jobs.connect(store=str(small / "store"))
-        run = cluster.submit(script(script_of("nve", 100_000)), checkpoints=Checkpoints(every_s=0.1, keep=50))
-        state = ended(run)
-        assert state.state in ("failed", "lost")
-        assert state.checkpoint_step
+        run = cluster.submit(script(script_of("nve", 10_000_000)), checkpoints=Checkpoints(every_s=0.1, keep=50))
+        until(lambda: os.statvfs(small).f_bavail < 20, "the disk to be full", lambda: os.statvfs(small).f_bavail)
+        full = run.status.checkpoint
         for seq in run.record.checkpoint_seqs():
             run.record.verify(run.record.checkpoint(seq))
         subprocess.run(["mount", "-o", "remount,size=400m", str(small)], check=True)
-        run.resume()
-        wait_for_progress(run)
+        until(lambda: run.status.checkpoint > full, "the next checkpoint", lambda: run.status)
+        assert (run.status.state, run.status.attempt) == ("running", 1)
+        frames = run.record.outputs()["frames.lammpstrj"]
+        run.record.write_file(frames.segments, tmp_path / "frames")
+        steps = re.findall(r"ITEM: TIMESTEP\n(\d+)", (tmp_path / "frames").read_text())
+        assert list(map(int, steps)) == list(range(0, 50 * len(steps), 50))
         run.kill()
         assert run.settle()
     finally:

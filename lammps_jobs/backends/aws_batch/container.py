@@ -22,7 +22,7 @@ from lammps_jobs.backends.aws_batch.backend import OURS
 from lammps_jobs.backends.aws_batch.contract import MOST_ATTEMPTS, Variable
 from lammps_jobs.backends.aws_batch.metrics import Metrics
 from lammps_jobs.engine.check import check
-from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError
+from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError, StoreAway
 from lammps_jobs.record.documents import FULL_LOG, Event, Progress
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
@@ -54,7 +54,7 @@ def main() -> int:
         return work(args.store, args.run, environment)
     except LammpsJobsError as error:
         say(str(error).replace("\n", " "))
-        return error.exit_code
+        return INTERRUPTED if isinstance(error, StoreAway) else error.exit_code
 
 
 def work(url: str, name: str, environment: JobEnvironment) -> int:
