@@ -183,6 +183,10 @@ class Cluster:
             raise NoSuchRun(error.what, where=self.store, remedy=remedy) from None
         return Run(record, self._backend)
 
+    def _record(self, name: str) -> RunRecord:
+        """The record of that name, which need not be there, for code of this library. Raises UsageError."""
+        return RunRecord(self._root, checked_name(name))
+
     def runs(self) -> list[Run]:
         """All runs in the store, by name."""
         return [Run(RunRecord(self._root, name), self._backend) for name in run_names(self._root)]

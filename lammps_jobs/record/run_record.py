@@ -415,13 +415,14 @@ class RunRecord:
 
     def drop_checkpoint(self, checkpoint: Checkpoint, still_needed: set[str]) -> None:
         """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
-        self._remove(layout.checkpoint(checkpoint.seq))
+        self.remove(layout.checkpoint(checkpoint.seq))
         for blob in checkpoint.to_load:
             if blob.sha256 not in still_needed:
                 self._known.discard(blob.sha256)
-                self._remove(layout.blob(blob.sha256))
+                self.remove(layout.blob(blob.sha256))
 
-    def _remove(self, tail: str) -> None:
+    def remove(self, tail: str) -> None:
+        """Remove the object `tail`; nothing happens when it is gone already."""
         self._loaded.pop(tail, None)
         with explaining(self._key(tail)), contextlib.suppress(NotFoundError, FileNotFoundError):
             obstore.delete(self.root, self._key(tail))

@@ -1,0 +1,141 @@
+"""Commands that keep a store in order."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from datetime import timedelta
+
+import click
+
+from lammps_jobs.cli.base import cluster, commands, run_name, show
+from lammps_jobs.cli.follow import bytes_text, when
+from lammps_jobs.errors import Damaged, NoSuchRun, WrongState
+
+UNITS = {"h": 1, "d": 24, "w": 24 * 7}
+
+
+class Age(click.ParamType[timedelta]):
+    """A number and a unit."""
+
+    name = "age"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        text = str(value)
+        if not text[:-1].isdecimal() or text[-1] not in UNITS or len(text) > 7:
+            self.fail(f"{text!r} is no age: 12h, 30d and 8w are.", param, ctx)
+        return timedelta(hours=int(text[:-1]) * UNITS[text[-1]])
+
+
+@commands.section("Keep")
+@commands.command()
+@run_name
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(name: str, yes: bool) -> None:
+    """Remove the run NAME with all that is stored of it, for good."""
+    from lammps_jobs.api import housekeeping
+
+    there = cluster()
+    if not yes:
+        click.confirm(f"Remove {name} with its outputs and checkpoints?", abort=True, err=True)
+    freed = housekeeping.delete(there, name)
+    show(f"{name} is removed ({bytes_text(freed)}).", name=name, freed=freed)
+
+
+@commands.section("Keep")
+@commands.command()
+@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Ended so long ago: 12h, 30d, 8w.")
+@click.option(
+    "--state", "states", multiple=True, default=("finished", "cancelled"), show_default=True,
+    type=click.Choice(("finished", "cancelled", "failed", "interrupted", "lost")), help="And in one of these states.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say which, and what it would free.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(older_than: timedelta, states: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Remove all runs that ended long ago. Runs that run, or that somebody resumed, stay."""
+    from lammps_jobs.api import housekeeping
+
+    there = cluster()
+    chosen = housekeeping.prunable(there, older_than, states)
+    sizes = {one.name: one.total for one in housekeeping.usage(there, [one.name for one in chosen])} if chosen else {}
+    lines = [f"{one.name}  {one.state}  {when(one.changed)}  {bytes_text(sizes[one.name])}" for one in chosen]
+    total = sum(sizes.values())
+    if chosen and not dry_run:
+        if not yes:
+            click.echo("\n".join(lines), err=True)
+            click.confirm(f"Remove these {len(chosen)} runs ({bytes_text(total)})?", abort=True, err=True)
+        for one in chosen:
+            with contextlib.suppress(WrongState, NoSuchRun):  # somebody resumed it, or was faster
+                housekeeping.delete(there, one.name)
+    verb = "would be freed" if dry_run else "freed"
+    text = "\n".join([*lines, f"{len(chosen)} runs, {bytes_text(total)} {verb}"])
+    show(text, runs=[one.name for one in chosen], freed=0 if dry_run else total, would_free=total)
+
+
+@commands.section("Keep")
+@commands.command()
+@click.argument("names", nargs=-1)
+def du(names: tuple[str, ...]) -> None:
+    """Show what runs take in the store: outputs, inputs, checkpoints, the rest; all runs by default."""
+    from lammps_jobs.api import housekeeping
+
+    found = sorted(housekeeping.usage(cluster(), names), key=lambda one: -one.total)
+    rows: list[tuple[str, ...]] = [("run", "outputs", "inputs", "checkpoints", "rest", "total")]
+    rows += [(one.name, *map(bytes_text, (one.outputs, one.inputs, one.checkpoints, one.rest, one.total)))
+             for one in found]  # fmt: skip
+    rows.append(("all", "", "", "", "", bytes_text(sum(one.total for one in found))))
+    width = max(len(row[0]) for row in rows)
+    show("\n".join(f"{row[0]:{width}s}" + "".join(f"{cell:>12s}" for cell in row[1:]) for row in rows),
+         runs=[{**dataclasses.asdict(one), "total": one.total} for one in found])  # fmt: skip
+
+
+@commands.section("Keep")
+@commands.command()
+@run_name
+@click.option("--collect", is_flag=True, help="Also remove what nothing names: left by uploads that crashed.")
+def verify(name: str, collect: bool) -> None:
+    """Read everything that is stored of the run NAME, and say what is damaged (exit code 8)."""
+    from lammps_jobs.api import housekeeping
+
+    run = cluster().run(name)
+    found = housekeeping.verify(run)
+    if found.faults:
+        raise Damaged(
+            f"{len(found.faults)} of {found.objects} objects are damaged or missing:", where="\n".join(found.faults),
+            remedy="What is not named here is whole; download writes every other output.",
+        )  # fmt: skip
+    freed = housekeeping.collect(run) if collect else 0
+    more = f" {bytes_text(freed)} that nothing names are removed." if collect else ""
+    show(f"{name}: all {found.objects} objects are whole ({bytes_text(found.size)}).{more}", name=name,
+         objects=found.objects, size=found.size, freed=freed)  # fmt: skip
+
+
+@commands.section("Keep")
+@commands.command()
+@run_name
+@click.argument("to")
+def export(name: str, to: str) -> None:
+    """Copy the run NAME, with its checkpoints, to the store TO: a folder or s3://bucket/prefix.
+
+    From there it is resumed as from here: `lammps-jobs --store TO resume NAME`.
+    """
+    from lammps_jobs.api import housekeeping
+
+    housekeeping.transfer(cluster().run(name), to)
+    show(f"{name} is in {to}.", name=name, store=to)
+
+
+@commands.section("Keep")
+@commands.command(name="import")
+@click.argument("name")
+@click.argument("source")
+def import_run(name: str, source: str) -> None:
+    """Copy the run NAME from the store SOURCE, a folder or s3://bucket/prefix, to this one."""
+    from lammps_jobs.api import housekeeping
+    from lammps_jobs.api.cluster import connect
+
+    there = cluster()
+    housekeeping.transfer(connect(store=source).run(name), there.store)
+    show(f"{name} is here.", name=name, store=there.store)

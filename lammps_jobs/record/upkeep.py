@@ -1,0 +1,187 @@
+"""Upkeep of one run's record: its size, its removal, its check, a copy of it. Nobody may be writing to it meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore
+
+from lammps_jobs.errors import Damaged, NameTaken, NoSuchRun, OtherFormat
+from lammps_jobs.record import layout
+from lammps_jobs.record.documents import Blob, Checkpoint, OutputFile
+from lammps_jobs.record.object_store import create_only, explaining, make_durable
+from lammps_jobs.record.run_record import RunRecord
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Bytes that a run takes in its store. What several parts share counts for the first of them."""
+
+    name: str
+    outputs: int
+    inputs: int
+    checkpoints: int
+    """Restart files and states: what is needed to go on."""
+    rest: int
+    """Manifests, events, logs, and what nothing names."""
+    unnamed: int
+    """Of the rest: objects that nothing names, left by uploads that crashed or by outputs that were replaced."""
+
+    @property
+    def total(self) -> int:
+        return self.outputs + self.inputs + self.checkpoints + self.rest
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was read of a run, and what of it is not as it should be, in words."""
+
+    objects: int
+    size: int
+    faults: tuple[str, ...]
+
+
+def readable_checkpoints(record: RunRecord) -> list[Checkpoint]:
+    """Newest first, without those that cannot be read."""
+    found = []
+    for seq in reversed(record.checkpoint_seqs()):
+        try:
+            checkpoint = record.checkpoint(seq)
+        except (Damaged, OtherFormat):
+            continue
+        if checkpoint:
+            found.append(checkpoint)
+    return found
+
+
+def _outputs(record: RunRecord) -> Iterator[dict[str, OutputFile]]:
+    result = record.result()
+    if result:
+        yield result.outputs
+    for checkpoint in readable_checkpoints(record):
+        yield checkpoint.outputs
+    for number in range(1, record.newest_attempt() + 1):
+        remains = record.remains(number)
+        if remains:
+            yield remains.outputs
+
+
+def usage(record: RunRecord) -> Usage:
+    """Raises StoreError."""
+    sizes = record.sizes()
+    left = {tail.removeprefix("blobs/"): size for tail, size in sizes.items() if tail.startswith("blobs/")}
+    documents = sum(sizes.values()) - sum(left.values())
+
+    def taken(names: Iterator[str]) -> int:
+        return sum(left.pop(name, 0) for name in names)
+
+    outputs = inputs = checkpoints = 0
+    try:
+        outputs = taken(s.sha256 for some in _outputs(record) for one in some.values() for s in one.segments)
+        inputs = taken(blob.sha256 for blob in record.submission().spec.inputs.values())
+        checkpoints = taken(blob.sha256 for one in readable_checkpoints(record) for blob in one.to_load)
+    except (Damaged, OtherFormat, NoSuchRun):
+        pass  # what cannot be read names nothing: it counts as the rest
+    unnamed = sum(left.values())
+    return Usage(record.name, outputs, inputs, checkpoints, documents + unnamed, unnamed)
+
+
+def remove(record: RunRecord) -> int:
+    """Remove all objects, the specification first, with which the run stops to exist; returns the bytes.
+
+    A removal that was interrupted is finished by the next one. Raises NoSuchRun when there is nothing.
+    """
+    sizes = record.sizes()
+    if not sizes:
+        raise NoSuchRun(f"No run named {record.name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
+    for tail in sorted(sizes, key=lambda tail: tail != layout.SPEC):
+        record.remove(tail)
+    _remove_folders(record)
+    return sum(sizes.values())
+
+
+def _remove_folders(record: RunRecord) -> None:
+    """The empty folders that a run leaves in a local store."""
+    top = getattr(record.root, "prefix", None)
+    if isinstance(top, Path):
+        for folder, _, _ in os.walk(top / record.name, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+
+
+def named(record: RunRecord) -> set[str]:
+    """The sha256 of all blobs that anything names. Raises Damaged when a document cannot be read."""
+    found = {blob.sha256 for blob in record.submission().spec.inputs.values()}
+    for seq in record.checkpoint_seqs():
+        checkpoint = record.checkpoint(seq)
+        found |= {blob.sha256 for blob in checkpoint.to_load} if checkpoint else set()
+    return found | {s.sha256 for some in _outputs(record) for one in some.values() for s in one.segments}
+
+
+def collect(record: RunRecord) -> int:
+    """Remove blobs that nothing names; returns the bytes. Raises Damaged, and removes nothing, when in doubt."""
+    kept, freed = named(record), 0
+    for tail, size in record.sizes("blobs/").items():
+        if tail.removeprefix("blobs/") not in kept:
+            record.remove(tail)
+            freed += size
+    return freed
+
+
+def check(record: RunRecord) -> Checked:
+    """Read all blobs that anything names, several at once, each twice before it counts as damaged."""
+    faults: list[str] = []
+    wanted: dict[Blob, str] = {}
+    for name, blob in record.submission().spec.inputs.items():
+        wanted.setdefault(blob, f"input {name} (submitting the same script again puts it back)")
+    for seq in record.checkpoint_seqs():
+        try:
+            checkpoint = record.checkpoint(seq)
+        except (Damaged, OtherFormat) as error:
+            faults.append(f"checkpoint {seq}: {error.what}")
+            continue
+        for blob in checkpoint.to_load if checkpoint else ():
+            wanted.setdefault(blob, f"checkpoint {seq} (an older one is used)")
+    try:
+        for outputs in _outputs(record):
+            for name, output in outputs.items():
+                for blob in output.segments:
+                    wanted.setdefault(blob, f"output {name}")
+    except (Damaged, OtherFormat) as error:
+        faults.append(f"result: {error.what} (resume makes it anew)")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        whole = list(pool.map(record.is_intact, wanted))
+    faults += [f"{what}: {blob.sha256}" for (blob, what), good in zip(wanted.items(), whole, strict=True) if not good]
+    return Checked(len(wanted), sum(blob.size for blob in wanted), tuple(faults))
+
+
+def copy(old: RunRecord, new: RunRecord) -> RunRecord:
+    """Copy all objects, the specification last, with which the run exists there. A copy that broke off is gone on with.
+
+    Raises NameTaken when there is a run of that name, Damaged when an object is not what its name says.
+    """
+    if new.is_submitted():
+        raise NameTaken(f"A run named {new.name!r} exists there.", remedy="Rename one of them: lammps-jobs rename")
+    sizes = old.sizes()
+    for tail in sorted(sizes, key=lambda tail: tail == layout.SPEC):
+        if tail.startswith("blobs/") and new.size_of(Blob(sha256=tail.removeprefix("blobs/"), size=0)) == sizes[tail]:
+            continue
+        with explaining(tail):
+            content = bytes(obstore.get(old.root, f"{old.name}/{tail}").bytes())
+            if tail.startswith("blobs/") and hashlib.sha256(content).hexdigest() != tail.removeprefix("blobs/"):
+                raise Damaged("A stored object is damaged.", where=tail, remedy=f"lammps-jobs verify {old.name}")
+            key = f"{new.name}/{tail}"
+            if tail == layout.SPEC:
+                create_only(new.root, key, content)
+            else:
+                obstore.put(new.root, key, content)
+            make_durable(new.root, key)
+    return new
