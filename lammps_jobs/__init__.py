@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lammps_jobs.api.cluster import Cluster, Values, connect
     from lammps_jobs.api.run import Run
     from lammps_jobs.api.status import RunStatus, State
+    from lammps_jobs.api.sweep import Sweep
     from lammps_jobs.errors import (
         CannotResume,
         CannotStart,
@@ -96,6 +97,7 @@ __all__ = [
     "StageVerdict",
     "State",
     "StoreError",
+    "Sweep",
     "UsageError",
     "Values",
     "Verdict",
@@ -109,6 +111,7 @@ _HOMES = {
     "api.cluster": "Cluster Values connect",
     "api.run": "Run",
     "api.status": "RunStatus State",
+    "api.sweep": "Sweep",
     "errors": (
         "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
         "Interrupted LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "

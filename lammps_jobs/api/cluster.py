@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.api.differences import MOST, differences
+from lammps_jobs.api.over import Over, members_of, names_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
+from lammps_jobs.api.sweep import Sweep
 from lammps_jobs.backends.base import AT_ONCE, Address, Backend, factory_of
 from lammps_jobs.errors import NameTaken, NoSuchRun, UsageError, WrongState
 from lammps_jobs.record.documents import (
@@ -29,6 +31,7 @@ from lammps_jobs.record.documents import (
 from lammps_jobs.record.object_store import open_root, sha256_of
 from lammps_jobs.record.rename import rename
 from lammps_jobs.record.run_record import RunRecord, run_names
+from lammps_jobs.record.sweep_record import Member, add_part, members, sweep_names
 from lammps_jobs.script.inputs import gather
 
 if TYPE_CHECKING:
@@ -95,6 +98,17 @@ class Cluster:
         Raises InputMissing, UsageError (bad name, undefined or unused variable), NameTaken (the name has another
         specification: it says what differs), WrongState (`replace` of a run that runs), StoreError.
         """
+        run = self._record(script, inputs, variables, name, resources, checkpoints, cut_plan, start, replace=replace)
+        if not run.record.newest_attempt():
+            self._backend.start(run.record)
+        return run
+
+    def _record(
+        self, script: str | Path, inputs: Iterable[str | Path], variables: Mapping[str, Values] | None,
+        name: str | None, resources: Resources, checkpoints: Checkpoints, cut_plan: CutPlan = CutPlan(),
+        start: str | Path | None = None, *, replace: bool = False,
+    ) -> Run:  # fmt: skip
+        """Put a run on record, and start nothing."""
         script = Path(script)
         words = values_of(variables or {})
         found = gather(script, inputs, words, start=start)
@@ -115,7 +129,7 @@ class Cluster:
             )
 
         for text in found.warnings:
-            warnings.warn(text, stacklevel=2)
+            warnings.warn(text, stacklevel=3)
         differ = self._differ(record, spec_with(_blob_of), found.files)
         if differ and replace:
             record = self._made_room(record)
@@ -128,9 +142,59 @@ class Cluster:
                 is_new = False
                 if differ := self._differ(record, spec, found.files):
                     raise _name_taken(record.name, differ, self.store)
-        if not record.newest_attempt():
-            self._backend.start(record)
         return Run(record, self._backend, is_new=is_new)
+
+    # -- sweeps ----------------------------------------------------------------------------------
+
+    def sweep(
+        self,
+        script: str | Path,
+        over: Over,
+        *,
+        zipped: bool = False,
+        name: str | None = None,
+        inputs: Iterable[str | Path] = (),
+        variables: Mapping[str, Values] | None = None,
+        resources: Resources = Resources(),
+        checkpoints: Checkpoints = Checkpoints(),
+    ) -> Sweep:
+        """Submit many runs of `script`, with other variables each, and return at once.
+
+        `over` holds the values of variables, of which all combinations are run (`{"T": [0.7, 0.8], "seed": "1..8"}`;
+        side by side with `zipped`), or a row of variables a run, or names a CSV file of such rows. The runs are named
+        after their values. On this machine they wait for free cores; on a stack all are in its queue. Further values
+        under the same name join the sweep; those that it has already are left alone.
+
+        All members are checked before the first is submitted. Raises what `submit` raises, and UsageError for no
+        member, too many, or two that are the same.
+        """
+        script, rows = Path(script), members_of(over, zipped=zipped)
+        sweep = checked_name(name or _name_from(script))
+        names = names_of(sweep, rows)
+        shared = values_of(variables or {})
+        for row in rows:
+            gather(script, inputs, shared | {key: (value,) for key, value in row.items()})
+        add_part(self._root, sweep, tuple(Member(run=n, variables=row) for n, row in zip(names, rows, strict=True)))
+        for run_name, row in zip(names, rows, strict=True):
+            self._record(script, inputs, {**(variables or {}), **row}, run_name, resources, checkpoints)
+        made = self.find_sweep(sweep)
+        made.advance()
+        self._backend.in_background(sweep)
+        return made
+
+    def find_sweep(self, name: str) -> Sweep:
+        """The sweep of that name. Raises NoSuchRun when there is none."""
+        return Sweep(self, name, members(self._root, checked_name(name)))
+
+    def sweeps(self) -> list[Sweep]:
+        """All sweeps in the store, by name."""
+        return [self.find_sweep(name) for name in sweep_names(self._root)]
+
+    def start_if_room(self, name: str) -> bool:
+        """Start an attempt of a run that waits or has stopped; False when there is no room for it."""
+        return self._backend.start_if_room(RunRecord(self._root, name))
+
+    # -- looking ---------------------------------------------------------------------------------
 
     def _free_name(self, script: Path, origin: str) -> str:
         """The script's name; with its folder's before it where a script elsewhere has taken that."""
@@ -185,9 +249,10 @@ class Cluster:
         """All runs in the store, by name."""
         return [Run(RunRecord(self._root, name), self._backend) for name in run_names(self._root)]
 
-    def statuses(self) -> list[RunStatus]:
-        """The states of all runs, by name, with few calls however many they are."""
-        runs = self.runs()
+    def statuses(self, names: Iterable[str] | None = None) -> list[RunStatus]:
+        """The states of the runs `names`, of all by default, with few calls however many they are."""
+        found = run_names(self._root) if names is None else names
+        runs = [Run(RunRecord(self._root, name), self._backend) for name in found]
         with self._backend.prefetch([run.record for run in runs]), ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda run: run.status, runs))
 

@@ -269,11 +269,12 @@ class Run:
             raise WrongState(f"{self.name} is finished.", remedy=f"lammps-jobs download {self.name} FOLDER")
         if state.state == "cancelled":
             return
-        if state.is_ended or now:
+        at_once = state.is_ended or now or not state.attempt
+        if at_once:
             self.record.cancel(Cancelled(attempt=state.attempt))
         if not state.is_ended:
             self._backend.interrupt(self.record)
-        if not state.is_ended and not now:
+        if not at_once:
             ended = self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10, check=False)
             if ended.state != "finished":
                 self.record.cancel(Cancelled(attempt=ended.attempt))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shlex
@@ -24,6 +25,7 @@ from lammps_jobs.script.inputs import run_folder
 from lammps_jobs.supervisor import remains
 from lammps_jobs.supervisor.__main__ import NOT_STARTED
 
+SUPERVISOR, CORES = "lammps_jobs.supervisor", "cores"
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
 
@@ -58,7 +60,7 @@ class LocalBackend:
         """Start an attempt in the background and wait until it has claimed its number."""
         before = record.newest_attempt()
         self._clean(record.attempts())
-        process, out = self._launch(record.name)
+        process, out = self._launch(record.name, _cores_of(record))
         end = time.monotonic() + START_S
         while record.newest_attempt() == before:
             if process.poll() not in (None, 0) or time.monotonic() > end:
@@ -71,17 +73,41 @@ class LocalBackend:
                 raise LammpsJobsError("The attempt did not start.", where=text, remedy="Try again with --debug.")
             time.sleep(0.02)
 
-    def _launch(self, name: str) -> tuple[subprocess.Popen[bytes], Path]:
+    def _launch(self, name: str, cores: int) -> tuple[subprocess.Popen[bytes], Path]:
         given = self.environment
         scratch = Path(tempfile.mkdtemp(prefix="lammps-jobs-", dir=given.get("TMPDIR") if given else None))
-        job = {"store": self.url, "run": name, "scratch": str(scratch)}
+        job = {"store": self.url, "run": name, "scratch": str(scratch), CORES: cores}
         with (scratch / "supervisor.out").open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "lammps_jobs.supervisor", json.dumps(job)],
+                [sys.executable, "-m", SUPERVISOR, json.dumps(job)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                 env=given,
             )  # fmt: skip
         return process, scratch / "supervisor.out"
+
+    def start_if_room(self, record: RunRecord) -> bool:
+        """Start an attempt when its ranks and threads find cores among those that this store's other attempts leave.
+
+        One that needs more than there are starts when nothing else runs.
+        """
+        before = record.newest_attempt()
+        with (Path(tempfile.gettempdir()) / f"lammps-jobs-{os.getuid()}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            number, is_cancelled = record.newest()
+            if number != before or (is_cancelled and not number):
+                return True
+            used = _cores_in_use(self.url)
+            if used and used + _cores_of(record) > (os.cpu_count() or 1):
+                return False
+            self.start(record)
+            return True
+
+    def in_background(self, sweep: str) -> None:
+        """A process of its own starts them; it ends when none is left."""
+        subprocess.Popen(
+            [sys.executable, "-m", "lammps_jobs.api.sweep_driver", self.url, sweep], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=self.environment,
+        )  # fmt: skip
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -92,7 +118,9 @@ class LocalBackend:
     def status(self, record: RunRecord) -> JobStatus:
         """`running` from the submission on, until the newest attempt has ended or its supervisor is gone."""
         attempt = _newest(record)
-        runs = attempt is None or (_is_alive(attempt) and not record.ended(attempt.number))
+        if attempt is None:
+            return JobStatus("pending", "It waits for free cores.")
+        runs = _is_alive(attempt) and not record.ended(attempt.number)
         return JobStatus("running" if runs else "gone")
 
     def tail(self, record: RunRecord, name: str) -> bytes:
@@ -157,6 +185,25 @@ class LocalBackend:
         for attempt in attempts:
             if _is_here(attempt) and attempt.scratch and not _is_alive(attempt):
                 shutil.rmtree(attempt.scratch, ignore_errors=True)
+
+
+def _cores_of(record: RunRecord) -> int:
+    asked = record.submission().spec.resources
+    return (asked.ranks or 1) * asked.threads
+
+
+def _cores_in_use(store: str) -> int:
+    """Cores that the attempts of this store have on this machine: each says so in its command."""
+    import psutil
+
+    used = 0
+    for process in psutil.process_iter(["cmdline", "uids"]):
+        words = process.info["cmdline"] or []
+        if SUPERVISOR in words[:-1] and process.info["uids"].real == os.getuid():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                job = json.loads(words[-1])
+                used += job[CORES] if job["store"] == store else 0
+    return used
 
 
 def _newest(record: RunRecord) -> Attempt | None:

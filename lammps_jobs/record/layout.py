@@ -27,6 +27,14 @@ ATTEMPTS, CHECKPOINTS, DECISIONS, JOBS = "attempts", "checkpoints", "decisions",
 _NUMBERED = re.compile(r"(\d+)\.json")
 
 
+SWEEPS = "_sweeps"
+"""Beside the runs, whose names cannot begin so: `_sweeps/<name>/<k>.json`, the members of a sweep (truth)."""
+
+
+def sweep_part(name: str, number: int) -> str:
+    return f"{SWEEPS}/{name}/{number:04d}.json"
+
+
 def blob(sha256: str) -> str:
     return f"blobs/{sha256}"
 

@@ -20,6 +20,7 @@ from lammps_jobs.formats import dcd
 from lammps_jobs.record import layout
 from lammps_jobs.record.documents import (
     OLDER,
+    RUN_NAME,
     Attempt,
     AttemptEnd,
     Blob,
@@ -61,7 +62,7 @@ def run_names(root: ObjectStore) -> list[str]:
         return []
     except (BaseError, OSError) as error:
         raise explained(error, "the store's list of runs") from error
-    return sorted(prefix.rstrip("/") for prefix in prefixes)
+    return sorted(name for prefix in prefixes if RUN_NAME.fullmatch(name := prefix.rstrip("/")))
 
 
 class RunRecord:
