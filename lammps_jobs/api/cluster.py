@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.api.differences import MOST, differences
+from lammps_jobs.api.extension import extend
 from lammps_jobs.api.over import Over, members_of, names_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
@@ -143,6 +144,51 @@ class Cluster:
                 if differ := self._differ(record, spec, found.files):
                     raise _name_taken(record.name, differ, self.store)
         return Run(record, self._backend, is_new=is_new)
+
+    def extend(
+        self,
+        old: str | Run,
+        *,
+        steps: int | None = None,
+        script: str | Path | None = None,
+        variables: Mapping[str, Values] | None = None,
+        checkpoint: int | None = None,
+        name: str | None = None,
+    ) -> Run:
+        """Start a run that begins in the final state of another, exactly, and goes on from there.
+
+        It goes on for `steps`, or with a `script` that finds all that the old one left: atoms, fixes, variables. It is
+        the run that the old script, with these lines behind it, would have been; its outputs hold the old ones, too.
+        `variables` get other values from there on, so that many runs can branch from one. `checkpoint` is the number
+        of the one to begin from, the newest by default: what came after it is repeated first. The name is that of the
+        old run with a number by default. The old run stays as it is.
+
+        Raises UsageError (a script that ends with `quit`, both or none of steps and script), CannotResume (no such
+        checkpoint), WrongState (the old run has not finished), NameTaken, InputMissing, StoreError.
+        """
+        run = old if isinstance(old, Run) else self.run(old)
+        if run.status.state != "finished":
+            raise WrongState(f"{run.name} is {run.status.state}; only a finished run is extended.",
+                             remedy=f"lammps-jobs resume {run.name}")  # fmt: skip
+        record = RunRecord(self._root, checked_name(name) if name else self._next_name(run.name))
+        is_new = extend(
+            run.record, record, steps=steps, script=Path(script) if script else None,
+            variables=values_of(variables or {}), at=checkpoint,
+        )  # fmt: skip
+        if not record.newest_attempt():
+            self._backend.start(record)
+        return Run(record, self._backend, is_new=is_new)
+
+    def _next_name(self, name: str) -> str:
+        """`melt-2` after `melt`, `melt-3` after that."""
+        plain, found = name, re.fullmatch(r"(.*)-(\d+)", name)
+        number = 2
+        if found:
+            plain, number = found[1], int(found[2]) + 1
+        names = set(run_names(self._root))
+        while f"{plain}-{number}" in names:
+            number += 1
+        return f"{plain}-{number}"
 
     # -- sweeps ----------------------------------------------------------------------------------
 
