@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.api.differences import MOST, differences
+from lammps_jobs.api.display import table
 from lammps_jobs.api.extension import extend
 from lammps_jobs.api.over import Over, members_of, names_of
 from lammps_jobs.api.run import Run
@@ -72,11 +73,14 @@ class Cluster:
     def __repr__(self) -> str:
         return f"Cluster({self.store!r})"
 
+    def _repr_html_(self) -> str:
+        return table(self.statuses(), self.store)
+
     def submit(
         self,
         script: str | Path,
         *,
-        inputs: Iterable[str | Path] = (),
+        inputs: str | Path | Iterable[str | Path] = (),
         variables: Mapping[str, Values] | None = None,
         name: str | None = None,
         resources: Resources = Resources(),
@@ -87,7 +91,7 @@ class Cluster:
     ) -> Run:
         """Start a run of `script` in the background and return at once.
 
-        Files that the script names are taken along; `inputs` adds more files or folders. It starts in the folder
+        Files that the script names are taken along; `inputs` adds files or folders, or one. It starts in the folder
         `start`, by default in its own or, where more of its files are found from here, in the present one as `lmp -in`.
         Warns (UserWarning) of what may be wrong with the script.
         `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script, and from its
@@ -105,14 +109,14 @@ class Cluster:
         return run
 
     def _record(
-        self, script: str | Path, inputs: Iterable[str | Path], variables: Mapping[str, Values] | None,
+        self, script: str | Path, inputs: str | Path | Iterable[str | Path], variables: Mapping[str, Values] | None,
         name: str | None, resources: Resources, checkpoints: Checkpoints, cut_plan: CutPlan = CutPlan(),
         start: str | Path | None = None, *, replace: bool = False,
     ) -> Run:  # fmt: skip
         """Put a run on record, and start nothing."""
         script = Path(script)
         words = values_of(variables or {})
-        found = gather(script, inputs, words, start=start)
+        found = gather(script, listed(inputs), words, start=start)
         origin = str(script.resolve())
         record = RunRecord(self._root, checked_name(name) if name else self._free_name(script, origin))
 
@@ -199,7 +203,7 @@ class Cluster:
         *,
         zipped: bool = False,
         name: str | None = None,
-        inputs: Iterable[str | Path] = (),
+        inputs: str | Path | Iterable[str | Path] = (),
         variables: Mapping[str, Values] | None = None,
         resources: Resources = Resources(),
         checkpoints: Checkpoints = Checkpoints(),
@@ -219,7 +223,7 @@ class Cluster:
         names = names_of(sweep, rows)
         shared = values_of(variables or {})
         for row in rows:
-            gather(script, inputs, shared | {key: (value,) for key, value in row.items()})
+            gather(script, listed(inputs), shared | {key: (value,) for key, value in row.items()})
         add_part(self._root, sweep, tuple(Member(run=n, variables=row) for n, row in zip(names, rows, strict=True)))
         for run_name, row in zip(names, rows, strict=True):
             self._record(script, inputs, {**(variables or {}), **row}, run_name, resources, checkpoints)
@@ -301,6 +305,11 @@ class Cluster:
         runs = [Run(RunRecord(self._root, name), self._backend) for name in found]
         with self._backend.prefetch([run.record for run in runs]), ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda run: run.status, runs))
+
+
+def listed(inputs: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """One input, or several, as a list: text is one path, not its letters."""
+    return [inputs] if isinstance(inputs, str | Path) else list(inputs)
 
 
 def values_of(variables: Mapping[str, Values]) -> dict[str, tuple[str, ...]]:

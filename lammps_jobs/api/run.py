@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lammps_jobs.api.display import table
 from lammps_jobs.api.download import write
 from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of
 from lammps_jobs.backends.base import Backend, JobStatus
@@ -52,6 +53,9 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        return table([self.status])
 
     @property
     def name(self) -> str:
@@ -160,10 +164,10 @@ class Run:
         The column `Stage` counts the script's runs; values are in the script's units. Empty before the first row.
         Raises NotInstalled without pandas.
         """
-        from lammps_jobs.formats.thermo import table
+        from lammps_jobs.formats import thermo
 
         try:
-            return table(self.logs())
+            return thermo.table(self.logs())
         except ImportError as error:
             raise NotInstalled(
                 f"The thermo table needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from lammps_jobs.api.display import table
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
 from lammps_jobs.errors import Interrupted, LammpsJobsError, NoSuchRun, NotInstalled
@@ -37,6 +38,9 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"Sweep({self.name!r}, {len(self.members)} runs)"
+
+    def _repr_html_(self) -> str:
+        return table(self.statuses(), f"{self.name}: {len(self)} runs")
 
     def __len__(self) -> int:
         return len(self.members)
@@ -134,11 +138,11 @@ class Sweep:
         library = _pandas()
         tables = []
         for member in self.members:
-            table = self._cluster.run(member.run).thermo()
+            rows = self._cluster.run(member.run).thermo()
             for at, (name, value) in enumerate(member.variables.items()):
-                table.insert(at, name, _number(value))
-            table["run"] = member.run
-            tables.append(table)
+                rows.insert(at, name, _number(value))
+            rows["run"] = member.run
+            tables.append(rows)
         return cast("pandas.DataFrame", library.concat(tables, ignore_index=True))
 
     def averages(self, *, skip: float = 0.5) -> pandas.DataFrame:
@@ -149,8 +153,8 @@ class Sweep:
         for member in self.members:
             run = self._cluster.run(member.run)
             row: dict[str, object] = {name: _number(value) for name, value in member.variables.items()}
-            table = run.thermo()
-            last = table[table["Stage"] == table["Stage"].max()]
+            whole = run.thermo()
+            last = whole[whole["Stage"] == whole["Stage"].max()]
             last = last.iloc[int(skip * len(last)) :]
             for column in last.columns.drop(["Stage", "Step", "Time"], errors="ignore"):
                 row[column], row[f"{column}_error"] = mean_and_error([float(value) for value in last[column]])

@@ -33,7 +33,10 @@ START_S = 30.0
 def site(address: Address) -> Site:
     """This machine, with the store at `address.store`. Raises UsageError for a pool, a region or a place."""
     if address.pool or address.region or address.place:
-        raise UsageError("pool and region are for stacks; this machine has none.", remedy='connect("STACK", pool=...)')
+        raise UsageError(
+            "pool and region are for stacks; this machine has none.",
+            remedy="Name the stack, too: --stack NAME (connect(NAME, pool=...)).",
+        )
     url = address.store or default_store()
     return Site(LocalBackend(url if "://" in url else str(Path(url).expanduser().resolve())), url)
 

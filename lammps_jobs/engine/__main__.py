@@ -118,7 +118,8 @@ def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "mac
 def text_of(error: BaseException) -> str:
     """LAMMPS's own lines about an error; of another one its first line."""
     text = str(getattr(error, "message", error))
-    lines = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1]
+    lines = [line for line in text.splitlines() if "ERROR" in line or "docs.lammps.org/err" in line]
+    lines = lines or text.splitlines()[:1]
     first = "\n".join(lines).strip()
     return first if cause_of(error) != "internal" else f"{type(error).__name__}: {first}"
 
