@@ -20,9 +20,11 @@ from lammps_jobs.record.documents import (
     FULL_LOG,
     Cancelled,
     Checkpoint,
+    Checkpoints,
     Event,
     OutputFile,
     Progress,
+    Resources,
     RunSpec,
     is_hidden,
 )
@@ -64,8 +66,8 @@ class Run:
 
     @property
     def spec(self) -> RunSpec:
-        """What was asked for."""
-        return self.record.submission().spec
+        """What was asked for, with what a resume asked for anew."""
+        return self.record.wanted()
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -241,8 +243,9 @@ class Run:
         self._require_going("kill")
         self._backend.kill(self.record)
 
-    def resume(self) -> None:
-        """Start the next attempt from the newest good checkpoint.
+    def resume(self, *, resources: Resources | None = None, checkpoints: Checkpoints | None = None) -> None:
+        """Start the next attempt from the newest good checkpoint; it and all later ones with other `resources` (another
+        number of ranks makes a resume faithful at best) or `checkpoints`, where these are given.
 
         Raises WrongState when the run is running or finished.
         """
@@ -252,6 +255,9 @@ class Run:
                 f"{self.name} is {state.state}; only a run that stopped can be resumed.",
                 remedy=f"lammps-jobs status {self.name}",
             )
+        if resources or checkpoints:
+            spec = self.spec
+            self.record.amend(resources or spec.resources, checkpoints or spec.checkpoints)
         self._backend.start(self.record)
 
     def shell(self) -> list[str]:

@@ -211,7 +211,7 @@ def _one_at_a_time(what: str) -> Iterator[None]:
 
 
 def _cores_of(record: RunRecord) -> int:
-    asked = record.submission().spec.resources
+    asked = record.wanted().resources
     return (asked.ranks or 1) * asked.threads
 
 

@@ -10,7 +10,7 @@ import click
 
 from lammps_jobs.cli.base import cluster, commands, complete_runs, run_name, show, state_document
 from lammps_jobs.cli.follow import follow, state_text, when
-from lammps_jobs.cli.options import submission_options, submit_run, var_option, variables_of
+from lammps_jobs.cli.options import DURATION, submission_options, submit_run, var_option, variables_of
 from lammps_jobs.errors import NoSuchRun
 
 if TYPE_CHECKING:
@@ -64,11 +64,23 @@ def interrupt(name: str, wait: bool) -> None:
 @commands.section("Run")
 @commands.command()
 @run_name
+@click.option("--ranks", type=click.IntRange(1), help="Another number of MPI ranks: then it is faithful at best.")
+@click.option("--threads", type=click.IntRange(1), help="Another number of OpenMP threads.")
+@click.option("--every", type=DURATION, help="Another time between two checkpoints.")
+@click.option("--keep", type=click.IntRange(1), help="Another number of checkpoints to keep.")
 @click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it afterwards.")
-def resume(name: str, follow_it: bool) -> None:
-    """Continue the run NAME from its newest good checkpoint."""
+def resume(
+    name: str, ranks: int | None, threads: int | None, every: float | None, keep: int | None, follow_it: bool
+) -> None:
+    """Continue the run NAME from its newest good checkpoint; on a stack in another pool, with --pool."""
     run = cluster().run(name)
-    run.resume()
+    spec = run.spec
+    asked = {key: value for key, value in (("ranks", ranks), ("threads", threads)) if value is not None}
+    often = {key: value for key, value in (("every_s", every), ("keep", keep)) if value is not None}
+    run.resume(
+        resources=spec.resources.model_copy(update=asked) if asked else None,
+        checkpoints=spec.checkpoints.model_copy(update=often) if often else None,
+    )
     if follow_it:
         follow(run)
     else:

@@ -21,11 +21,13 @@ from lammps_jobs.record import layout
 from lammps_jobs.record.documents import (
     OLDER,
     RUN_NAME,
+    Amendment,
     Attempt,
     AttemptEnd,
     Blob,
     Cancelled,
     Checkpoint,
+    Checkpoints,
     D,
     Decision,
     Document,
@@ -35,7 +37,9 @@ from lammps_jobs.record.documents import (
     OutputFile,
     Progress,
     Remains,
+    Resources,
     Result,
+    RunSpec,
     Submission,
     parse,
 )
@@ -231,6 +235,22 @@ class RunRecord:
         if found is None:
             raise NoSuchRun(f"No run named {self.name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
         return found
+
+    def wanted(self) -> RunSpec:
+        """What was asked for, with what was asked for anew since."""
+        spec, numbers = self.submission().spec, self._numbers(layout.AMENDMENTS)
+        newest = self._load(layout.amendment(numbers[-1]), Amendment) if numbers else None
+        if newest is None:
+            return spec
+        return spec.model_copy(update={"resources": newest.resources, "checkpoints": newest.checkpoints})
+
+    def amend(self, resources: Resources, checkpoints: Checkpoints) -> None:
+        """Ask for these from the next attempt on."""
+        number = max(self._numbers(layout.AMENDMENTS), default=0) + 1
+        while not self._commit(
+            layout.amendment(number), Amendment(number=number, resources=resources, checkpoints=checkpoints)
+        ):
+            number += 1
 
     def claim(self, attempt: Attempt) -> bool:
         return self._commit(layout.claim(attempt.number), attempt)

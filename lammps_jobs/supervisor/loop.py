@@ -46,7 +46,7 @@ class Supervisor:
 
     def __init__(self, record: RunRecord, number: int, scratch: Path, environment: JobEnvironment) -> None:
         self.record, self.number, self.environment = record, number, environment
-        self.spec = record.submission().spec
+        self.spec = record.wanted()
         self.scratch = scratch.absolute() / f"attempt-{number}"
         self._ranks = self.spec.resources.ranks or max(1, environment.gpus)
         self._folder = run_folder(self.scratch / "work", self.spec.inputs)
