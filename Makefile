@@ -18,6 +18,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements/dev.lock pyproject.toml
+	@echo "Installing into $(VENV), with the developers' tools: some minutes ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
@@ -72,6 +73,7 @@ COMPILE := pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trus
 lock: $(READY) ## pin all dependencies anew
 	$(BIN)/$(COMPILE) --extra local --extra analysis --extra aws --extra infra --extra dev \
 	  --output-file requirements/dev.lock pyproject.toml
+	$(BIN)/$(COMPILE) --extra local --extra analysis --output-file requirements/user.lock pyproject.toml
 	$(BIN)/$(COMPILE) --extra local --extra aws --output-file requirements/image.lock pyproject.toml
 	$(BIN)/$(COMPILE) --extra engine --extra aws --output-file requirements/image-gpu.lock pyproject.toml
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lammps_jobs.api.cluster import Cluster, Values, connect
     from lammps_jobs.api.run import Run
     from lammps_jobs.api.status import RunStatus, State
+    from lammps_jobs.api.sweep import Sweep
     from lammps_jobs.errors import (
         CannotResume,
         CannotStart,
@@ -98,6 +99,7 @@ __all__ = [
     "State",
     "StoreAway",
     "StoreError",
+    "Sweep",
     "UsageError",
     "Values",
     "Verdict",
@@ -111,6 +113,7 @@ _HOMES = {
     "api.cluster": "Cluster Values connect",
     "api.run": "Run",
     "api.status": "RunStatus State",
+    "api.sweep": "Sweep",
     "errors": (
         "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
         "Interrupted LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "

@@ -187,7 +187,7 @@ def exit_codes() -> list[tuple[int, str, str]]:
         (
             UNTESTED,
             "",
-            "Rehearsed: nothing, or with --steps not all, was cut, so a resume is not known; give it more steps.",
+            "Rehearsed: not cut, or with --steps not everywhere, so a resume is not known; give it more steps.",
         ),
     ]
     return sorted(rows)

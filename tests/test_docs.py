@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,28 @@ from tests.waiting import scaled
 pytestmark = pytest.mark.engine
 
 DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(language: str) -> list[str]:
+    """The README's blocks of code in that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_readme_can_be_followed_line_by_line(tmp_path):
+    shutil.copytree(DOCS.parent / "examples", tmp_path / "examples")
+    python = Path(sys.executable).parent
+    environment = {**os.environ, "LAMMPS_JOBS_STORE": str(tmp_path / "store"), "PATH": f"{python}:{os.environ['PATH']}"}
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lammps-jobs")]
+    assert len(lines) > 5
+    script = "\n".join(line.replace("lammps-jobs", f"{python}/python -m lammps_jobs", 1) for line in lines)
+    for command in (["sh", "-e", "-c", script], [f"{python}/python", "-c", blocks("python")[0]]):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True,
+                              timeout=scaled(120), check=False)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "melt" / "melt.lammpstrj").stat().st_size == (
+        tmp_path / "results" / "melt.lammpstrj"
+    ).stat().st_size
+    assert (tmp_path / "melt.html").exists()
 
 
 @pytest.mark.parametrize(("page", "module"), [("exit-codes.md", "lammps_jobs.errors"), ("api.md", "tools.api_page")])

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import lammps_jobs
 
 SECTIONS = {
-    "Starting": ("connect", "Cluster", "Run", "RunStatus", "State"),
+    "Starting": ("connect", "Cluster", "Run", "RunStatus", "State", "Sweep"),
     "What is asked for": ("Resources", "Checkpoints", "Values", "RunSpec", "CutPlan"),
     "Rehearsing": ("rehearse", "RehearsalReport", "Verdict", "StageVerdict", "Difference"),
     "What is recorded of a run": ("Progress", "Event", "Checkpoint", "Fidelity", "Grade", "OutputFile", "Blob"),

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.api.differences import MOST, differences
+from lammps_jobs.api.display import table
+from lammps_jobs.api.extension import extend
+from lammps_jobs.api.over import Over, members_of, names_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus, unreadable
+from lammps_jobs.api.sweep import Sweep
 from lammps_jobs.backends.base import AT_ONCE, Address, Backend, factory_of
 from lammps_jobs.errors import Damaged, InputMissing, NameTaken, NoSuchRun, OtherFormat, UsageError, WrongState
 from lammps_jobs.record.documents import (
@@ -29,6 +33,7 @@ from lammps_jobs.record.documents import (
 from lammps_jobs.record.object_store import open_root, sha256_of
 from lammps_jobs.record.rename import rename
 from lammps_jobs.record.run_record import RunRecord, run_names
+from lammps_jobs.record.sweep_record import Member, add_part, members, sweep_names
 from lammps_jobs.script.inputs import gather
 
 if TYPE_CHECKING:
@@ -68,11 +73,14 @@ class Cluster:
     def __repr__(self) -> str:
         return f"Cluster({self.store!r})"
 
+    def _repr_html_(self) -> str:
+        return table(self.statuses(), self.store)
+
     def submit(
         self,
         script: str | Path,
         *,
-        inputs: Iterable[str | Path] = (),
+        inputs: str | Path | Iterable[str | Path] = (),
         variables: Mapping[str, Values] | None = None,
         name: str | None = None,
         resources: Resources = Resources(),
@@ -83,7 +91,7 @@ class Cluster:
     ) -> Run:
         """Start a run of `script` in the background and return at once.
 
-        Files that the script names are taken along; `inputs` adds more files or folders. It starts in the folder
+        Files that the script names are taken along; `inputs` adds files or folders, or one. It starts in the folder
         `start`, by default in its own or, where more of its files are found from here, in the present one as `lmp -in`.
         Warns (UserWarning) of what may be wrong with the script.
         `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script, and from its
@@ -95,9 +103,20 @@ class Cluster:
         Raises InputMissing, UsageError (bad name, undefined or unused variable), NameTaken (the name has another
         specification: it says what differs), WrongState (`replace` of a run that runs), StoreError.
         """
+        run = self._record(script, inputs, variables, name, resources, checkpoints, cut_plan, start, replace=replace)
+        if not run.record.newest_attempt():
+            self._backend.start(run.record)
+        return run
+
+    def _record(
+        self, script: str | Path, inputs: str | Path | Iterable[str | Path], variables: Mapping[str, Values] | None,
+        name: str | None, resources: Resources, checkpoints: Checkpoints, cut_plan: CutPlan = CutPlan(),
+        start: str | Path | None = None, *, replace: bool = False,
+    ) -> Run:  # fmt: skip
+        """Put a run on record, and start nothing."""
         script = Path(script)
         words = values_of(variables or {})
-        found = gather(script, inputs, words, start=start)
+        found = gather(script, listed(inputs), words, start=start)
         origin = str(script.resolve())
         record = RunRecord(self._root, checked_name(name) if name else self._free_name(script, origin))
 
@@ -115,7 +134,7 @@ class Cluster:
             )
 
         for text in found.warnings:
-            warnings.warn(text, stacklevel=2)
+            warnings.warn(text, stacklevel=3)
         differ = self._differ(record, spec_with(_blob_of), found.files)
         if differ and replace:
             record = self._made_room(record)
@@ -130,9 +149,104 @@ class Cluster:
                     raise _name_taken(record.name, differ, self.store)
         if not is_new:
             _heal_inputs(record, found.files)
+        return Run(record, self._backend, is_new=is_new)
+
+    def extend(
+        self,
+        old: str | Run,
+        *,
+        steps: int | None = None,
+        script: str | Path | None = None,
+        variables: Mapping[str, Values] | None = None,
+        checkpoint: int | None = None,
+        name: str | None = None,
+    ) -> Run:
+        """Start a run that begins in the final state of another, exactly, and goes on from there.
+
+        It goes on for `steps`, or with a `script` that finds all that the old one left: atoms, fixes, variables. It is
+        the run that the old script, with these lines behind it, would have been; its outputs hold the old ones, too.
+        `variables` get other values from there on, so that many runs can branch from one. `checkpoint` is the number
+        of the one to begin from, the newest by default: what came after it is repeated first. The name is that of the
+        old run with a number by default. The old run stays as it is.
+
+        Raises UsageError (a script that ends with `quit`, both or none of steps and script), CannotResume (no such
+        checkpoint), WrongState (the old run has not finished), NameTaken, InputMissing, StoreError.
+        """
+        run = old if isinstance(old, Run) else self.run(old)
+        if run.status.state != "finished":
+            raise WrongState(f"{run.name} is {run.status.state}; only a finished run is extended.",
+                             remedy=f"lammps-jobs resume {run.name}")  # fmt: skip
+        record = RunRecord(self._root, checked_name(name) if name else self._next_name(run.name))
+        is_new = extend(
+            run.record, record, steps=steps, script=Path(script) if script else None,
+            variables=values_of(variables or {}), at=checkpoint,
+        )  # fmt: skip
         if not record.newest_attempt():
             self._backend.start(record)
         return Run(record, self._backend, is_new=is_new)
+
+    def _next_name(self, name: str) -> str:
+        """`melt-2` after `melt`, `melt-3` after that."""
+        plain, found = name, re.fullmatch(r"(.*)-(\d+)", name)
+        number = 2
+        if found:
+            plain, number = found[1], int(found[2]) + 1
+        names = set(run_names(self._root))
+        while f"{plain}-{number}" in names:
+            number += 1
+        return f"{plain}-{number}"
+
+    # -- sweeps ----------------------------------------------------------------------------------
+
+    def sweep(
+        self,
+        script: str | Path,
+        over: Over,
+        *,
+        zipped: bool = False,
+        name: str | None = None,
+        inputs: str | Path | Iterable[str | Path] = (),
+        variables: Mapping[str, Values] | None = None,
+        resources: Resources = Resources(),
+        checkpoints: Checkpoints = Checkpoints(),
+    ) -> Sweep:
+        """Submit many runs of `script`, with other variables each, and return at once.
+
+        `over` holds the values of variables, of which all combinations are run (`{"T": [0.7, 0.8], "seed": "1..8"}`;
+        side by side with `zipped`), or a row of variables a run, or names a CSV file of such rows. The runs are named
+        after their values. On this machine they wait for free cores; on a stack all are in its queue. Further values
+        under the same name join the sweep; those that it has already are left alone.
+
+        All members are checked before the first is submitted. Raises what `submit` raises, and UsageError for no
+        member, too many, or two that are the same.
+        """
+        script, rows = Path(script), members_of(over, zipped=zipped)
+        sweep = checked_name(name or _name_from(script))
+        names = names_of(sweep, rows)
+        shared = values_of(variables or {})
+        for row in rows:
+            gather(script, listed(inputs), shared | {key: (value,) for key, value in row.items()})
+        add_part(self._root, sweep, tuple(Member(run=n, variables=row) for n, row in zip(names, rows, strict=True)))
+        for run_name, row in zip(names, rows, strict=True):
+            self._record(script, inputs, {**(variables or {}), **row}, run_name, resources, checkpoints)
+        made = self.find_sweep(sweep)
+        made.advance()
+        self._backend.in_background(sweep)
+        return made
+
+    def find_sweep(self, name: str) -> Sweep:
+        """The sweep of that name. Raises NoSuchRun when there is none."""
+        return Sweep(self, name, members(self._root, checked_name(name)))
+
+    def sweeps(self) -> list[Sweep]:
+        """All sweeps in the store, by name."""
+        return [self.find_sweep(name) for name in sweep_names(self._root)]
+
+    def start_if_room(self, name: str) -> bool:
+        """Start an attempt of a run that waits or has stopped; False when there is no room for it."""
+        return self._backend.start_if_room(RunRecord(self._root, name))
+
+    # -- looking ---------------------------------------------------------------------------------
 
     def _free_name(self, script: Path, origin: str) -> str:
         """The script's name; with its folder's before it where a script elsewhere has taken that."""
@@ -183,7 +297,7 @@ class Cluster:
             raise NoSuchRun(error.what, where=self.store, remedy=remedy) from None
         return Run(record, self._backend)
 
-    def _record(self, name: str) -> RunRecord:
+    def _record_of(self, name: str) -> RunRecord:
         """The record of that name, which need not be there, for code of this library. Raises UsageError."""
         return RunRecord(self._root, checked_name(name))
 
@@ -191,9 +305,10 @@ class Cluster:
         """All runs in the store, by name."""
         return [Run(RunRecord(self._root, name), self._backend) for name in run_names(self._root)]
 
-    def statuses(self) -> list[RunStatus]:
-        """The states of all runs, by name, with few calls however many they are."""
-        runs = self.runs()
+    def statuses(self, names: Iterable[str] | None = None) -> list[RunStatus]:
+        """The states of the runs `names`, of all by default, with few calls however many they are."""
+        found = run_names(self._root) if names is None else names
+        runs = [Run(RunRecord(self._root, name), self._backend) for name in found]
         with self._backend.prefetch([run.record for run in runs]), ThreadPoolExecutor(AT_ONCE) as pool:
             return [found for found in pool.map(_status_of, runs) if found]
 
@@ -216,6 +331,11 @@ def _status_of(run: Run) -> RunStatus | None:
         return run.status
     except (Damaged, OtherFormat, NoSuchRun) as error:
         return unreadable(run.name, error)
+
+
+def listed(inputs: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """One input, or several, as a list: text is one path, not its letters."""
+    return [inputs] if isinstance(inputs, str | Path) else list(inputs)
 
 
 def values_of(variables: Mapping[str, Values]) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ def delete(cluster: Cluster, name: str) -> int:
 
     Removes the rest of a run whose removal was interrupted, too. Raises WrongState while it runs, NoSuchRun.
     """
-    run = Run(cluster._record(name), cluster._backend)
+    run = Run(cluster._record_of(name), cluster._backend)
     if run.record.is_submitted():
         require_still(run, "deleted")
     return upkeep.remove(run.record)

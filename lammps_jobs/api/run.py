@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lammps_jobs.api.display import table
 from lammps_jobs.api.download import write
 from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of
 from lammps_jobs.backends.base import Backend, JobStatus
@@ -19,9 +20,11 @@ from lammps_jobs.record.documents import (
     FULL_LOG,
     Cancelled,
     Checkpoint,
+    Checkpoints,
     Event,
     OutputFile,
     Progress,
+    Resources,
     RunSpec,
     is_hidden,
 )
@@ -53,6 +56,9 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.name!r})"
 
+    def _repr_html_(self) -> str:
+        return table([self.status])
+
     @property
     def name(self) -> str:
         """The run's name, unique in its store."""
@@ -60,8 +66,8 @@ class Run:
 
     @property
     def spec(self) -> RunSpec:
-        """What was asked for."""
-        return self.record.submission().spec
+        """What was asked for, with what a resume asked for anew."""
+        return self.record.wanted()
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -160,10 +166,10 @@ class Run:
         The column `Stage` counts the script's runs; values are in the script's units. Empty before the first row.
         Raises NotInstalled without pandas.
         """
-        from lammps_jobs.formats.thermo import table
+        from lammps_jobs.formats import thermo
 
         try:
-            return table(self.logs())
+            return thermo.table(self.logs())
         except ImportError as error:
             raise NotInstalled(
                 f"The thermo table needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'
@@ -237,17 +243,22 @@ class Run:
         self._require_going("kill")
         self._backend.kill(self.record)
 
-    def resume(self) -> None:
-        """Start the next attempt from the newest good checkpoint.
+    def resume(self, *, resources: Resources | None = None, checkpoints: Checkpoints | None = None) -> None:
+        """Start the next attempt from the newest good checkpoint; it and all later ones with other `resources` (another
+        number of ranks makes a resume faithful at best) or `checkpoints`, where these are given.
 
         Raises WrongState when the run is running or finished.
         """
         state = self.status
-        if not state.is_ended or state.state == "finished":
+        never_began = state.state == "waiting" and not state.attempt  # its submitter may have died: start looks again
+        if not (state.is_ended or never_began) or state.state in ("finished", "unreadable"):
             raise WrongState(
                 f"{self.name} is {state.state}; only a run that stopped can be resumed.",
                 remedy=f"lammps-jobs status {self.name}",
             )
+        if resources or checkpoints:
+            spec = self.spec
+            self.record.amend(resources or spec.resources, checkpoints or spec.checkpoints)
         self._backend.start(self.record)
 
     def shell(self) -> list[str]:
@@ -269,12 +280,13 @@ class Run:
             raise WrongState(f"{self.name} is finished.", remedy=f"lammps-jobs download {self.name} FOLDER")
         if state.state == "cancelled":
             return
-        if state.is_ended or now:
+        at_once = state.is_ended or now or not state.attempt
+        if at_once:
             self.record.cancel(Cancelled(attempt=state.attempt))
         if not state.is_ended:
-            with contextlib.suppress(*((WrongState,) if now else ())):  # from afar: it looks at its record itself
+            with contextlib.suppress(*((WrongState,) if at_once else ())):  # from afar: it looks at its record itself
                 self._backend.interrupt(self.record)
-        if not state.is_ended and not now:
+        if not at_once:
             ended = self.wait(timeout_s=max(self.spec.checkpoints.grace_s, GRACE_S) + 10, check=False)
             if ended.state != "finished":
                 self.record.cancel(Cancelled(attempt=ended.attempt))

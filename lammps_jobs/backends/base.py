@@ -40,6 +40,15 @@ class Backend(Protocol):
         CannotStart or another LammpsJobsError, with a remedy, when none can start.
         """
 
+    def start_if_room(self, record: RunRecord) -> bool:
+        """Start an attempt, unless it would crowd those that run already: then False.
+
+        Of several that ask for the same run's first attempt at the same time one starts it; it is True for all.
+        """
+
+    def in_background(self, sweep: str) -> None:
+        """See to it that the runs of a sweep that wait for room are started when there is, without the caller."""
+
     def prefetch(self, records: Sequence[RunRecord]) -> AbstractContextManager[None]:
         """Within this context, `status` answers from data fetched in bulk for these runs, in few calls."""
 

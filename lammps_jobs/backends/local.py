@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lammps_jobs.backends.base import Address, JobStatus, Site
@@ -25,6 +26,7 @@ from lammps_jobs.script.inputs import run_folder
 from lammps_jobs.supervisor import process, remains
 from lammps_jobs.supervisor.__main__ import NOT_STARTED
 
+SUPERVISOR, CORES = "lammps_jobs.supervisor", "cores"
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
 SILENT_S = 180.0
@@ -39,7 +41,10 @@ _SCRATCH = re.compile(r"lammps-jobs-[A-Za-z0-9_]+")
 def site(address: Address) -> Site:
     """This machine, with the store at `address.store`. Raises UsageError for a pool, a region or a place."""
     if address.pool or address.region or address.place:
-        raise UsageError("pool and region are for stacks; this machine has none.", remedy='connect("STACK", pool=...)')
+        raise UsageError(
+            "pool and region are for stacks; this machine has none.",
+            remedy="Name the stack, too: --stack NAME (connect(NAME, pool=...)).",
+        )
     url = address.store or default_store()
     return Site(LocalBackend(url if "://" in url else str(Path(url).expanduser().resolve())), url)
 
@@ -63,11 +68,22 @@ class LocalBackend:
     # -- starting ----------------------------------------------------------------------------------
 
     def start(self, record: RunRecord) -> None:
-        """Start an attempt in the background and wait until it has claimed its number."""
+        """Start an attempt in the background and wait until it has claimed its number.
+
+        Raises WrongState when one runs already: of two that resume a run at the same time, one does.
+        """
+        with _one_at_a_time(record.name):
+            number, is_cancelled = record.newest()
+            newest = record.attempt(number) if number and not is_cancelled else None
+            if newest and _is_alive(newest) and not record.ended(number):
+                raise WrongState(f"{record.name} is running.", remedy=f"lammps-jobs watch {record.name}")
+            self._start(record)
+
+    def _start(self, record: RunRecord) -> None:
         before = record.newest_attempt()
         self._require_silence(record)
         self._clean(record, record.attempts())
-        started, out = self._launch(record.name)
+        started, out = self._launch(record.name, _cores_of(record))
         end = time.monotonic() + START_S
         while record.newest_attempt() == before:
             if started.poll() not in (None, 0) or time.monotonic() > end:
@@ -80,14 +96,14 @@ class LocalBackend:
                 raise LammpsJobsError("The attempt did not start.", where=text, remedy="Try again with --debug.")
             time.sleep(0.02)
 
-    def _launch(self, name: str) -> tuple[subprocess.Popen[bytes], Path]:
+    def _launch(self, name: str, cores: int) -> tuple[subprocess.Popen[bytes], Path]:
         given = self.environment
         scratch = Path(tempfile.mkdtemp(prefix="lammps-jobs-", dir=given.get("TMPDIR") if given else None))
         (scratch / OWNER).write_text(self._mark(name))
-        job = {"store": self.url, "run": name, "scratch": str(scratch)}
+        job = {"store": self.url, "run": name, "scratch": str(scratch), CORES: cores}
         with (scratch / "supervisor.out").open("wb") as out:
             started = subprocess.Popen(
-                [sys.executable, "-m", "lammps_jobs.supervisor", json.dumps(job)],
+                [sys.executable, "-m", SUPERVISOR, json.dumps(job)],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                 env=given,
             )  # fmt: skip
@@ -109,6 +125,29 @@ class LocalBackend:
                     f"{record.name} is running on {attempt.host}.", remedy=f"There: lammps-jobs interrupt {record.name}"
                 )
 
+    def start_if_room(self, record: RunRecord) -> bool:
+        """Start an attempt when its ranks and threads find cores among those that this store's other attempts leave.
+
+        One that needs more than there are starts when nothing else runs.
+        """
+        before = record.newest_attempt()
+        with _one_at_a_time("room"):
+            number, is_cancelled = record.newest()
+            if number != before or (is_cancelled and not number):
+                return True
+            used = _cores_in_use(self.url)
+            if used and used + _cores_of(record) > (os.cpu_count() or 1):
+                return False
+            self.start(record)
+            return True
+
+    def in_background(self, sweep: str) -> None:
+        """A process of its own starts them; it ends when none is left."""
+        subprocess.Popen(
+            [sys.executable, "-m", "lammps_jobs.api.sweep_driver", self.url, sweep], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=self.environment,
+        )  # fmt: skip
+
     # -- looking -----------------------------------------------------------------------------------
 
     def prefetch(self, records: Sequence[RunRecord]) -> contextlib.AbstractContextManager[None]:
@@ -122,8 +161,7 @@ class LocalBackend:
         """
         attempt = _newest(record)
         if attempt is None:
-            waits = (now() - record.submission().submitted).total_seconds() < START_S
-            return JobStatus("running" if waits else "gone")
+            return JobStatus("pending", "It waits for free cores.")
         runs = _is_alive(attempt) if _is_here(attempt) else _was_heard(record, attempt)
         return JobStatus("running" if runs and not record.ended(attempt.number) else "gone")
 
@@ -205,6 +243,35 @@ class LocalBackend:
             return folder.stat().st_uid == os.getuid() and (folder / OWNER).read_text() == self._mark(record.name)
         except OSError:
             return False
+
+
+@contextlib.contextmanager
+def _one_at_a_time(what: str) -> Iterator[None]:
+    """Meanwhile no other process of this user on this machine is in here for the same thing."""
+    place = Path(tempfile.gettempdir()) / f"lammps-jobs-locks-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    with (place / what).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _cores_of(record: RunRecord) -> int:
+    asked = record.wanted().resources
+    return (asked.ranks or 1) * asked.threads
+
+
+def _cores_in_use(store: str) -> int:
+    """Cores that the attempts of this store have on this machine: each says so in its command."""
+    import psutil
+
+    used = 0
+    for one in psutil.process_iter(["cmdline", "uids"]):
+        words = one.info["cmdline"] or []
+        if SUPERVISOR in words[:-1] and one.info["uids"].real == os.getuid():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                job = json.loads(words[-1])
+                used += job[CORES] if job["store"] == store else 0
+    return used
 
 
 def _newest(record: RunRecord) -> Attempt | None:

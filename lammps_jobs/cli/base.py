@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EPILOG = """Exit codes: 0 done, 3 LAMMPS rejected the script, 75 interrupted (resume it), 130 Ctrl-C;
 all of them: lammps-jobs exit-codes. The options above work after a command, too."""
 
-SECTIONS = ("Run", "Look", "Check", "Keep")
+SECTIONS = ("Run", "Look", "Sweep", "Check", "Keep")
 LONGEST_HELP = 110
 SHARED = "shared_"
 

@@ -91,7 +91,8 @@ def _live(run: Run) -> RunStatus:
 
 
 def _where(now: Progress) -> list[str]:
-    return [f"stage {now.stage}", f"step {now.step:,} of {now.target:,}"]
+    target = f" of {now.target:,}" if now.target > now.step else ""
+    return [f"stage {now.stage}", f"step {now.step:,}{target}"]
 
 
 def _how(now: Progress) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from lammps_jobs.errors import WrongState, exit_codes, printable
 if TYPE_CHECKING:
     from lammps_jobs.api.status import RunStatus
 
+LOG_S = 2.0
+"""Seconds between two looks at a log that is followed: each reads all of it."""
 STATES = ("waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished", "unreadable")
 
 
@@ -80,11 +83,13 @@ def logs(name: str, follow_it: bool, raw: bool) -> None:
         text = read()
         show(text, name=name, log=text)
         return
-    printed = 0
+    printed, read_at = 0, 0.0
 
-    def add(_: RunStatus) -> None:
-        nonlocal printed
-        text = read()
+    def add(state: RunStatus) -> None:
+        nonlocal printed, read_at
+        if time.monotonic() - read_at < LOG_S and not state.is_ended:
+            return
+        text, read_at = read(), time.monotonic()
         click.echo(printable(text[printed:]), nl=False)
         printed = max(printed, len(text))
 

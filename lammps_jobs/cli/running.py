@@ -10,7 +10,7 @@ import click
 
 from lammps_jobs.cli.base import cluster, commands, complete_runs, run_name, show, state_document
 from lammps_jobs.cli.follow import follow, state_text, when
-from lammps_jobs.cli.options import submission_options, submit_run
+from lammps_jobs.cli.options import DURATION, submission_options, submit_run, var_option, variables_of
 from lammps_jobs.errors import NoSuchRun
 
 if TYPE_CHECKING:
@@ -64,15 +64,60 @@ def interrupt(name: str, wait: bool) -> None:
 @commands.section("Run")
 @commands.command()
 @run_name
+@click.option("--ranks", type=click.IntRange(1), help="Another number of MPI ranks: then it is faithful at best.")
+@click.option("--threads", type=click.IntRange(1), help="Another number of OpenMP threads.")
+@click.option("--every", type=DURATION, help="Another time between two checkpoints.")
+@click.option("--keep", type=click.IntRange(1), help="Another number of checkpoints to keep.")
 @click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it afterwards.")
-def resume(name: str, follow_it: bool) -> None:
-    """Continue the run NAME from its newest good checkpoint."""
+def resume(
+    name: str, ranks: int | None, threads: int | None, every: float | None, keep: int | None, follow_it: bool
+) -> None:
+    """Continue the run NAME from its newest good checkpoint; on a stack in another pool, with --pool."""
     run = cluster().run(name)
-    run.resume()
+    spec = run.spec
+    asked = {key: value for key, value in (("ranks", ranks), ("threads", threads)) if value is not None}
+    often = {key: value for key, value in (("every_s", every), ("keep", keep)) if value is not None}
+    run.resume(
+        resources=spec.resources.model_copy(update=asked) if asked else None,
+        checkpoints=spec.checkpoints.model_copy(update=often) if often else None,
+    )
     if follow_it:
         follow(run)
     else:
         show(f"{name} continues.", name=name)
+
+
+@commands.section("Run")
+@commands.command()
+@run_name
+@click.option("--steps", type=click.IntRange(1), help="Go on for so many timesteps.")
+@click.option("--script", type=click.Path(path_type=Path), help="Go on with this script instead.")
+@var_option
+@click.option("--checkpoint", type=int, metavar="N", help="Begin from that checkpoint; the newest by default.")
+@click.option("--name", "new_name", metavar="NEW", help="Name of the new run; NAME with a number by default.")
+@click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it afterwards.")
+def extend(
+    name: str, steps: int | None, script: Path | None, variables: tuple[str, ...], checkpoint: int | None,
+    new_name: str | None, follow_it: bool,
+) -> None:  # fmt: skip
+    """Go on where the finished run NAME ended, exactly, as a new run: for more steps, or with another script."""
+    run = cluster().extend(
+        name, steps=steps, script=script, variables=variables_of(variables), checkpoint=checkpoint, name=new_name
+    )
+    if follow_it:
+        follow(run)
+    else:
+        show(f"{run.name} is on its way: lammps-jobs watch {run.name}", name=run.name, is_new=run.is_new)
+
+
+@commands.section("Run")
+@commands.command()
+@run_name
+@click.argument("new")
+def rename(name: str, new: str) -> None:
+    """Give the run NAME, which does not run, the name NEW."""
+    cluster().rename(name, new)
+    show(f"{name} is now {new}.", name=new, was=name)
 
 
 @commands.section("Run")

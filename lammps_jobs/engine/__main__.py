@@ -103,12 +103,14 @@ class _Engine:
         )  # fmt: skip
 
 
-def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "internal"]:
+def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "machine", "internal"]:
     """Whose fault it is. LAMMPS's Python module raises its errors as plain `Exception` or MPIAbortException."""
     if isinstance(error, CannotContinue):
         return "resume"
     if isinstance(error, MemoryNotGivenBack):
         return "memory"
+    if isinstance(error, OSError):
+        return "machine"
     is_of_lammps = type(error) is Exception or type(error).__name__ == "MPIAbortException"
     return "script" if is_of_lammps or isinstance(error, ScriptFault) else "internal"
 
@@ -116,7 +118,8 @@ def cause_of(error: BaseException) -> Literal["script", "resume", "memory", "int
 def text_of(error: BaseException) -> str:
     """LAMMPS's own lines about an error; of another one its first line."""
     text = str(getattr(error, "message", error))
-    lines = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines()[:1]
+    lines = [line for line in text.splitlines() if "ERROR" in line or "docs.lammps.org/err" in line]
+    lines = lines or text.splitlines()[:1]
     first = "\n".join(lines).strip()
     return first if cause_of(error) != "internal" else f"{type(error).__name__}: {first}"
 

@@ -7,6 +7,7 @@ end, as all are unless the script asks for other formats, or with the first numb
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ class Section:
 
     columns: list[str]
     rows: list[list[float]] = field(default_factory=list)
+    timestep: float | None = field(default=None, compare=False)
+    """In τ, in fs for all units but lj, as LAMMPS's own figures of speed tell it; None for a run that is not over."""
+    is_minimization: bool = field(default=False, compare=False)
 
 
 def sections(log: str) -> list[Section]:
@@ -35,6 +39,10 @@ def sections(log: str) -> list[Section]:
         if line.startswith("Loop time of"):
             _close(found, multi)
             current, multi, header = None, None, []
+        elif found and line.startswith("Performance:"):
+            found[-1].timestep = _timestep(line)
+        elif found and line.startswith("Minimization stats:"):
+            found[-1].is_minimization = True
         elif line.startswith("------------ Step"):
             _close(found, multi)
             multi = {"Step": float(line.split()[2])}
@@ -58,6 +66,18 @@ def sections(log: str) -> list[Section]:
                 found.append(current)
     _close(found, multi)
     return found
+
+
+_PER_DAY = {"tau/day": 86400.0, "ns/day": 86400.0e-6}
+"""What one timestep/s makes of one τ or fs: LAMMPS prints tau/day for lj, ns/day for all other units."""
+
+
+def _timestep(line: str) -> float | None:
+    """The timestep that a line like `Performance: 2131138.033 tau/day, 4933.190 timesteps/s` tells, in tau or fs."""
+    found = re.match(r"Performance: (\S+) (tau/day|ns/day), (?:\S+ hours/ns, )?(\S+) timesteps/s", line)
+    if not found or not float(found[3]):
+        return None
+    return float(f"{float(found[1]) / _PER_DAY[found[2]] / float(found[3]):.4g}")
 
 
 def _layout(row: str) -> int | None:

@@ -7,6 +7,36 @@ _PER_NS = {"real": 1e-6, "metal": 1e-3, "si": 1e9, "cgs": 1e9, "electron": 1e-6,
 
 DAY_S = 86400.0
 
+_UNITS = {
+    "lj": ("ε/k", "ε/σ³", "ε", "1/σ³", "σ³", "σ"),
+    "real": ("K", "atm", "kcal/mol", "g/cm³", "Å³", "Å"),
+    "metal": ("K", "bar", "eV", "g/cm³", "Å³", "Å"),
+    "si": ("K", "Pa", "J", "kg/m³", "m³", "m"),
+    "cgs": ("K", "dyn/cm²", "erg", "g/cm³", "cm³", "cm"),
+    "electron": ("K", "Pa", "Ha", "u/a₀³", "a₀³", "a₀"),
+    "micro": ("K", "pg/(μm μs²)", "pg μm²/μs²", "pg/μm³", "μm³", "μm"),
+    "nano": ("K", "ag/(nm ns²)", "ag nm²/ns²", "ag/nm³", "nm³", "nm"),
+}
+"""Temperature, pressure, energy, density, volume, length of each style (manual page `units`)."""
+_QUANTITIES = (
+    ("Temp",),
+    ("Press", "Pxx", "Pyy", "Pzz", "Pxy", "Pxz", "Pyz"),
+    ("PotEng", "KinEng", "TotEng", "Enthalpy", "Econserve", "Ecouple", "E_pair", "E_vdwl", "E_coul", "E_long",
+     "E_bond", "E_angle", "E_dihed", "E_impro", "E_mol", "E_tail"),
+    ("Density",),
+    ("Volume",),
+    ("Lx", "Ly", "Lz", "Xlo", "Xhi", "Ylo", "Yhi", "Zlo", "Zhi", "Xy", "Xz", "Yz"),
+)  # fmt: skip
+
+
+def unit_of(column: str, units: str) -> str:
+    """The unit of a thermo column of LAMMPS's own in the unit style `units`; empty where it is not known."""
+    names = _UNITS.get(units)
+    for at, columns in enumerate(_QUANTITIES):
+        if names and column in columns:
+            return names[at]
+    return ""
+
 
 def time_label(units: str) -> str:
     """The unit of time of a unit style, for axes."""
@@ -14,6 +44,11 @@ def time_label(units: str) -> str:
         "lj": "τ", "real": "fs", "metal": "ps", "si": "s", "cgs": "s", "electron": "fs", "micro": "μs", "nano": "ns",
     }  # fmt: skip
     return names.get(units, "time units")
+
+
+def time_of_fs(femtoseconds: float, units: str) -> float:
+    """A time in the time unit of a unit style; of lj, which has none, the number itself."""
+    return femtoseconds / (_PER_NS[units] * 1e6) if units in _PER_NS else femtoseconds
 
 
 def per_day(steps_per_s: float, timestep: float, units: str) -> tuple[float, str]:

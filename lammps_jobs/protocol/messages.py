@@ -202,9 +202,10 @@ class Failed(Frozen):
     """The engine gives up. `cause` says whose fault it is."""
 
     kind: Literal["failed"] = "failed"
-    cause: Literal["script", "resume", "memory", "internal"]
+    cause: Literal["script", "resume", "memory", "machine", "internal"]
     """`script`: LAMMPS or the script's `quit`. `resume`: the checkpoint was not taken up again in full.
     `memory`: LAMMPS's objects could not be given back as the checkpoint holds them; it goes on without.
+    `machine`: a file of ours is gone or cannot be written, the working folder with it perhaps.
     `internal`: our own program; never blamed on the script or on a cut."""
     where: ScriptLine
     text: str

@@ -160,6 +160,15 @@ class Submission(Document):
     """Path of the script on the machine from which it was submitted."""
 
 
+class Amendment(Document):
+    """What a user asked for anew when a run was resumed (`amendments/<n>.json`); the newest one holds."""
+
+    number: int
+    resources: Resources
+    checkpoints: Checkpoints
+    amended: datetime = Field(default_factory=now)
+
+
 class Attempt(Document):
     """The claim of one execution of the run on one machine."""
 

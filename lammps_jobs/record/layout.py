@@ -4,6 +4,7 @@
 people: losing all of it changes no decision and no grade.
 
 spec.json                     truth   what was asked for
+amendments/<n>.json           truth   what was asked for anew when the run was resumed
 blobs/<sha256>                truth   inputs, restart files, engine states, output segments
 attempts/<n>.json             truth   the claim of attempt n
 attempts/<n>.end.json         truth   how it ended; an attempt without one was lost
@@ -24,11 +25,24 @@ import re
 
 SPEC, RESULT = "spec.json", "result.json"
 ATTEMPTS, CHECKPOINTS, DECISIONS, JOBS = "attempts", "checkpoints", "decisions", "jobs"
+AMENDMENTS = "amendments"
 _NUMBERED = re.compile(r"(\d+)\.json")
+
+
+SWEEPS = "_sweeps"
+"""Beside the runs, whose names cannot begin so: `_sweeps/<name>/<k>.json`, the members of a sweep (truth)."""
+
+
+def sweep_part(name: str, number: int) -> str:
+    return f"{SWEEPS}/{name}/{number:04d}.json"
 
 
 def blob(sha256: str) -> str:
     return f"blobs/{sha256}"
+
+
+def amendment(number: int) -> str:
+    return f"{AMENDMENTS}/{number:04d}.json"
 
 
 def claim(attempt: int) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotFoundError, PermissionDeniedError
 
-from lammps_jobs.errors import Damaged, StoreAway, StoreError
+from lammps_jobs.errors import CloudError, Damaged, StoreAway, StoreError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -151,13 +151,14 @@ def explaining(where: str) -> Iterator[None]:
         raise explained(error, where) from error
 
 
-def explained(error: BaseException, where: str) -> StoreError:
+def explained(error: BaseException, where: str) -> StoreError | CloudError:
+    """Of the object store's exception one of ours: CloudError without credentials, else StoreError."""
     text = str(error)
     if "No space left" in text or "os error 28" in text or getattr(error, "errno", None) == 28:
         return StoreError(
             "The disk of the store is full.",
             where=where,
-            remedy="Nothing that was committed is lost. Free some space, then: lammps-jobs resume RUN",
+            remedy="Nothing that was committed is lost. Free some space, then resume the run (lammps-jobs resume).",
         )
     if isinstance(error, PermissionError | PermissionDeniedError) or "ermission denied" in text or "Read-only" in text:
         return StoreError(
@@ -165,11 +166,15 @@ def explained(error: BaseException, where: str) -> StoreError:
             where=where,
             remedy="Choose another one with --store or LAMMPS_JOBS_STORE, or change the permissions of this one.",
         )
+    if "169.254.169.254" in text or "credential" in text.lower():
+        return CloudError(
+            "There are no AWS credentials.", where=where, remedy="Log in (aws sso login), or set AWS_PROFILE."
+        )
     if "ExpiredToken" in text or "Token has expired" in text:
         return StoreError("The AWS credentials have expired.", where=where, remedy="Log in again: aws sso login")
     kind = StoreAway if _AWAY.search(text) else StoreError
     return kind(
         f"The store failed: {text.splitlines()[0] if text else error!r}",
         where=where,
-        remedy="Nothing that was committed is lost. Check the network and the disk, then try again.",
+        remedy="Check the address of the store, the network and the disk, then try again.",
     )

@@ -22,11 +22,13 @@ from lammps_jobs.record import layout
 from lammps_jobs.record.documents import (
     OLDER,
     RUN_NAME,
+    Amendment,
     Attempt,
     AttemptEnd,
     Blob,
     Cancelled,
     Checkpoint,
+    Checkpoints,
     D,
     Decision,
     Document,
@@ -36,7 +38,9 @@ from lammps_jobs.record.documents import (
     OutputFile,
     Progress,
     Remains,
+    Resources,
     Result,
+    RunSpec,
     Submission,
     parse,
 )
@@ -194,6 +198,13 @@ class RunRecord:
         self._note_stored(blob)
         return blob
 
+    def take_over(self, other: RunRecord, blob: Blob) -> None:
+        """Have the content of another run of the same store, too; the store copies it."""
+        if self.size_of(blob) != blob.size:
+            with explaining(other._blob_key(blob)):
+                obstore.copy(self.root, other._blob_key(blob), self._blob_key(blob))
+        self._known.add(blob.sha256)
+
     def _put_blob(self, blob: Blob, content: bytes) -> None:
         if blob.sha256 in self._known:
             return
@@ -306,6 +317,22 @@ class RunRecord:
         if found is None:
             raise NoSuchRun(f"No run named {self.name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
         return found
+
+    def wanted(self) -> RunSpec:
+        """What was asked for, with what was asked for anew since."""
+        spec, numbers = self.submission().spec, self._numbers(layout.AMENDMENTS)
+        newest = self._load(layout.amendment(numbers[-1]), Amendment) if numbers else None
+        if newest is None:
+            return spec
+        return spec.model_copy(update={"resources": newest.resources, "checkpoints": newest.checkpoints})
+
+    def amend(self, resources: Resources, checkpoints: Checkpoints) -> None:
+        """Ask for these from the next attempt on."""
+        number = max(self._numbers(layout.AMENDMENTS), default=0) + 1
+        while not self._commit(
+            layout.amendment(number), Amendment(number=number, resources=resources, checkpoints=checkpoints)
+        ):
+            number += 1
 
     def claim(self, attempt: Attempt) -> bool:
         return self._commit(layout.claim(attempt.number), attempt)

@@ -2,79 +2,153 @@
 
 from __future__ import annotations
 
-import io
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lammps_jobs.errors import NotInstalled
-from lammps_jobs.formats.units import time_label
-from lammps_jobs.record.documents import AttemptEnd, Event, is_hidden
+from lammps_jobs.errors import Damaged, LammpsJobsError, NotInstalled
+from lammps_jobs.formats.thermo import sections
+from lammps_jobs.formats.units import per_day, time_label
+from lammps_jobs.record.documents import Attempt, AttemptEnd, Event, Progress
+from lammps_jobs.record.object_store import explaining
+from lammps_jobs.report.thermodynamics import averages, charts
 
 if TYPE_CHECKING:
-    import pandas
-
     from lammps_jobs.api.run import Run
+    from lammps_jobs.api.status import RunStatus
     from lammps_jobs.rehearsal.verdict import RehearsalReport
 
-INK = "#010203"
-"""A colour that matplotlib writes and the page replaces by the text colour of its theme."""
+MARKS = {"started": "start", "resumed": "start", "checkpoint": "cut", "notice": "notice", "ended": "end"}
+TAIL = 20
+"""Lines of the log that are shown of a failure."""
+LONGEST_SCRIPT = 200_000
 
-PLOTTED = (
-    ("Temperature", ("Temp",)),
-    ("Pressure", ("Press",)),
-    ("Energy", ("TotEng", "PotEng", "KinEng")),
-    ("Density and volume", ("Density", "Volume")),
-)
-COLOURS = ("#2f7fd6", "#d9822b", "#3aa76d")
-MARKS = {"started": "#3aa76d", "resumed": "#3aa76d", "checkpoint": "#2f7fd6", "notice": "#d9822b", "ended": "#8a8f98"}
+OUTCOMES = {
+    "finished": "finished",
+    "interrupted": "stopped in order, with a checkpoint",
+    "failed": "failed",
+    "fenced": "stopped: another attempt had taken over",
+}
+EQUAL_TO = {
+    "never cut": "equal, bit for bit, to the run that nobody interrupted",
+    "set up again": "equal, bit for bit, to a run that LAMMPS set up anew where this one was resumed",
+}
+FIDELITY = {
+    "faithful": "the same up to rounding",
+    "statistical": "the physics goes on; a random stream or an accumulator began anew",
+    "refused": "some stage had to be repeated as a whole",
+}
 
 
 def write(run: Run, path: Path, rehearsed: RehearsalReport | None = None) -> Path:
     """Write the page for `run` to `path`, complete or not at all, with what a rehearsal found.
 
-    Raises NotInstalled without the extra `analysis`.
+    Raises NotInstalled without the extra `analysis`, StoreError where the file cannot be written.
     """
     try:
         import jinja2
-        import matplotlib  # noqa: F401
-        import pandas  # noqa: F401
     except ImportError as error:
         raise NotInstalled(
             f"The report needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'
         ) from None
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("lammps_jobs.report").joinpath("report.html.j2").read_text())
-    page = template.render(**_content(run), rehearsed=rehearsed)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
-    partial.write_text(page)
-    partial.replace(path)
+    with explaining(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()  # what cannot be written is said at once
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["moment"], environment.filters["took"] = _moment, _took
+    template = environment.from_string(files("lammps_jobs.report").joinpath("report.html.j2").read_text())
+    with explaining(str(path)):
+        partial.write_text(template.render(**_content(run), rehearsed=rehearsed))
+        partial.replace(path)
     return path
 
 
 def _content(run: Run) -> dict[str, Any]:
-    state, spec, events = run.status, run.spec, run.events
+    state, spec, events, log = run.status, run.spec, run.events, run.logs()
     attempts = [(attempt, run.record.ended(attempt.number)) for attempt in run.record.attempts()]
+    rows = [_attempt_row(a, end, events, _last_step(run, a.number)) for a, end in attempts]
     progress = run.progress
-    checkpoint = run.record.checkpoint(state.checkpoint) if state.checkpoint else None
-    units, timestep = (progress.units, progress.timestep or 1.0) if progress else ("", 1.0)
+    found = sections(log)
+    units = progress.units if progress else ""
+    of_runs, of_minimizations = charts(found, units, progress.timestep if progress else None)
+    resumes = [event for event in events if event.kind == "resumed"]
     return {
         "state": state,
         "spec": spec,
-        "attempts": [
-            _attempt_row(a.number, a.host, a.claimed, end, events, _last_step(run, a.number)) for a, end in attempts
-        ],
-        "ranks": spec.resources.ranks or (checkpoint.ranks if checkpoint else 1),
-        "resumes": [event for event in events if event.kind == "resumed"],
-        "warnings": [event for event in events if event.kind in ("warning", "damaged")],
-        "checkpoints": sum(event.kind == "checkpoint" for event in events),
-        "speed": progress.rate.split("  ")[:2] if progress else [],
-        "plots": _plots(run.thermo(), units, timestep),
+        "script": _script(run),
+        "tail": [line for line in log.rstrip().splitlines() if line.strip()][-TAIL:] if state.state == "failed" else [],
+        "attempts": rows,
+        "speed": _speed(progress),
+        "fidelity": _fidelity(state) if resumes else ("", "it was never interrupted"),
+        "share": min(100, 100 * state.step // state.target) if state.target > 0 else None,
+        "facts": _facts(run, log, progress, attempts),
+        "begun": attempts[0][0].claimed if attempts else None,
+        "ended": state.changed if state.is_ended else None,
+        "seconds": sum(row["seconds"] for row in rows),
+        "resumes": resumes,
+        "warnings": [event for event in events if event.kind in ("warning", "damaged", "unusable")],
+        "charts": of_runs,
+        "minimizations": of_minimizations,
+        "averages": averages(found, units),
         "timeline": _timeline(events),
-        "outputs": {name: output.size for name, output in sorted(run.record.outputs().items()) if not is_hidden(name)},
+        "outputs": {name: output.size for name, output in run.outputs().items()},
+        "written": datetime.now(UTC),
     }
+
+
+def _script(run: Run) -> str:
+    blob = run.spec.inputs.get(run.spec.script)
+    if blob is None or blob.size > LONGEST_SCRIPT:
+        return ""
+    try:
+        return b"".join(run.record.read_blob(blob)).decode(errors="replace")
+    except Damaged:
+        return ""
+
+
+def _speed(progress: Progress | None) -> tuple[str, str] | None:
+    """Simulated time a day and steps/s, in words."""
+    if progress is None or progress.steps_per_s <= 0:
+        return None
+    rate = progress.steps_per_s
+    steps = f"{rate:,.0f} steps/s" if rate > 10 else f"{rate:.3g} steps/s"
+    if not progress.timestep or not progress.units:
+        return steps, ""
+    value, unit = per_day(rate, progress.timestep, progress.units)
+    return (f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.3g} {unit}"), steps
+
+
+def _fidelity(state: RunStatus) -> tuple[str, str]:
+    grade = state.fidelity
+    return grade.grade, EQUAL_TO[grade.as_if] if grade.grade == "exact" else FIDELITY[grade.grade]
+
+
+def _facts(
+    run: Run, log: str, progress: Progress | None, attempts: list[tuple[Attempt, AttemptEnd | None]]
+) -> dict[str, str]:
+    """What makes the page understood in a year."""
+    spec, atoms = run.spec, re.findall(r" steps with (\d+) atoms", log)
+    try:
+        newest = run.checkpoint
+    except LammpsJobsError:
+        newest = None
+    ranks = spec.resources.ranks or (newest.ranks if newest else 1)
+    made = {
+        "Machines": ", ".join(dict.fromkeys(attempt.host for attempt, _ in attempts if attempt.host)),
+        "LAMMPS": str(progress.lammps_version or "") if progress else "",
+        "Ranks x threads": f"{ranks} x {spec.resources.threads}",
+        "Atoms": f"{int(atoms[-1]):,}" if atoms else "",
+        "Units": progress.units if progress else "",
+        "Timestep": f"{progress.timestep:g} {time_label(progress.units)}" if progress and progress.timestep else "",
+        "Checkpoint every": _took(spec.checkpoints.every_s),
+        "Variables": ", ".join(f"{name} = {' '.join(values)}" for name, values in spec.variables.items()),
+        "Script's sha256": spec.inputs[spec.script].sha256[:16] if spec.script in spec.inputs else "",
+    }
+    return {name: text for name, text in made.items() if text}
 
 
 def _last_step(run: Run, attempt: int) -> int | None:
@@ -84,104 +158,57 @@ def _last_step(run: Run, attempt: int) -> int | None:
 
 
 def _attempt_row(
-    number: int, host: str, claimed: datetime, end: AttemptEnd | None, events: list[Event], last_published: int | None
+    attempt: Attempt, end: AttemptEnd | None, events: list[Event], last_published: int | None
 ) -> dict[str, Any]:
-    own = [event for event in events if event.attempt == number]
-    last = end.ended if end else max((event.at for event in own), default=claimed)
-    reached = end.last_step if end else last_published
+    own = [event for event in events if event.attempt == attempt.number]
+    last = end.ended if end else max((event.at for event in own), default=attempt.claimed)
+    reached = end.last_step if end and end.last_step is not None else last_published
     kept = next((event.step for event in reversed(own) if event.kind == "checkpoint"), None)
-    lost = reached - kept if not (end and end.outcome == "finished") and reached and kept and reached > kept else None
+    went_on = end is not None and end.outcome == "finished"
     return {
-        "number": number,
-        "host": host or "-",
-        "outcome": end.outcome if end else "no final status (lost, or still running)",
-        "seconds": (last - claimed).total_seconds(),
+        "number": attempt.number,
+        "host": attempt.host or "-",
+        "outcome": OUTCOMES.get(end.outcome, end.outcome) if end else "no last word: it runs, or lost its machine",
+        "seconds": (last - attempt.claimed).total_seconds(),
         "reached": reached,
         "kept": kept,
-        "lost": lost,
+        "lost": reached - kept if not went_on and reached and kept and reached > kept else None,
         "reason": end.reason if end else "",
     }
 
 
-# -- pictures ----------------------------------------------------------------------------------------
-
-
-def _plots(table: pandas.DataFrame, units: str, timestep: float) -> list[dict[str, str]]:
-    """Each thermo quantity against the time since the start, stages one after another."""
-    if table.empty:
-        return []
-    elapsed = _elapsed_steps(table) * timestep
-    plots = []
-    for title, names in PLOTTED:
-        columns = [name for name in names if name in table]
-        if not columns:
-            continue
-        figure, axes = _figure(2.6)
-        for name, colour in zip(columns, COLOURS, strict=False):
-            axes.plot(elapsed, table[name], color=colour, linewidth=1.2, label=name)
-        starts = elapsed[table["Stage"].diff() > 0]
-        for start in starts:
-            axes.axvline(start, color=INK, alpha=0.25, linewidth=0.7, linestyle=":")
-        axes.set_xlabel(f"time since the start / {time_label(units)}")
-        if len(columns) > 1:
-            axes.legend(frameon=False, loc="best", fontsize=8)
-        else:
-            axes.set_ylabel(columns[0])
-        plots.append({"title": title, "svg": _svg(figure)})
-    return plots
-
-
-def _elapsed_steps(table: pandas.DataFrame) -> pandas.Series:
-    """Steps since the start, also over `reset_timestep`: a step that goes back starts where it was."""
-    forward = table["Step"].diff().fillna(0).clip(lower=0)
-    return forward.cumsum()
-
-
-def _timeline(events: list[Event]) -> str:
-    """Attempts as bars over wall time, with what happened to them."""
+def _timeline(events: list[Event]) -> list[dict[str, Any]]:
+    """Attempts as bars over wall time, with what happened to them; places in percent of the whole."""
     if not events:
-        return ""
-    first = events[0].at
-    numbers = sorted({event.attempt for event in events})
-    figure, axes = _figure(0.8 + 0.35 * len(numbers))
-    for number in numbers:
+        return []
+    first, last = min(event.at for event in events), max(event.at for event in events)
+    whole = (last - first).total_seconds() or 1.0
+
+    def place(at: datetime) -> float:
+        return round(100 * (at - first).total_seconds() / whole, 2)
+
+    bars = []
+    for number in sorted({event.attempt for event in events}):
         own = [event for event in events if event.attempt == number]
-        times = [(event.at - first).total_seconds() for event in own]
-        axes.plot(
-            [times[0], times[-1]], [number, number], color="#8a8f98", linewidth=7, alpha=0.35, solid_capstyle="butt"
-        )
-        for event, moment in zip(own, times, strict=True):
-            axes.plot(
-                moment, number, marker="|", markersize=10, markeredgewidth=1.6, color=MARKS.get(event.kind, "#c0392b")
-            )
-    axes.set_yticks(numbers, [f"attempt {number}" for number in numbers])
-    axes.set_ylim(numbers[-1] + 0.6, numbers[0] - 0.6)
-    axes.set_xlabel("wall time since the start / s")
-    return _svg(figure)
+        left, right = place(own[0].at), place(own[-1].at)
+        marks = [
+            {"at": place(e.at), "kind": MARKS.get(e.kind, "trouble"), "title": f"{_moment(e.at)} {e.kind}: {e.text}"}
+            for e in own if e.kind != "stage"
+        ]  # fmt: skip
+        bars.append({"number": number, "left": left, "width": max(0.5, right - left), "marks": marks})
+    return bars
 
 
-def _figure(height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(INK)
-    axes.tick_params(colors=INK, labelsize=8)
-    axes.xaxis.label.set_color(INK)
-    axes.yaxis.label.set_color(INK)
-    return figure, axes
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _svg(figure: Any) -> str:
-    import matplotlib as mpl
-
-    for axes in figure.axes:
-        legend = axes.get_legend()
-        for text in legend.get_texts() if legend else ():
-            text.set_color(INK)
-    out = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lammps-jobs", "font.family": "sans-serif"}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    return text[text.index("<svg") :].replace(INK, "currentColor")
+def _took(seconds: float) -> str:
+    """A duration as people say it: 12.3 s, 4 min 10 s, 3 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
+    whole = timedelta(seconds=round(seconds))
+    hours, rest = divmod(int(whole.total_seconds()), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (left if not hours else 0, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)

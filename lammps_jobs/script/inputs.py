@@ -55,12 +55,15 @@ class Gathered:
 
 
 def gather(
-    script: Path, named: Iterable[str | Path], variables: Variables, *, start: str | Path | None = None
-) -> Gathered:
+    script: Path, named: Iterable[str | Path], variables: Variables, *, start: str | Path | None = None,
+    defined: Iterable[str] = (),
+) -> Gathered:  # fmt: skip
     """What to take along: the script, `named` files and folders, and what the script reads.
 
     It starts in `start`; by default where more of its files are found, in the script's folder or, as `lmp -in` does,
     in the present one. A path may lead out of there (`../data.melt`); absolute ones of inputs are left where they are.
+
+    `defined` names variables that are defined before it begins.
 
     Raises InputMissing for a file that is not there and is surely read, UsageError for a variable that nothing defines.
     """
@@ -70,7 +73,7 @@ def gather(
     done: list[_Search] = []
     failures: list[LammpsJobsError] = []
     for place in dict.fromkeys(path.resolve() for path in places):
-        search = _Search(place, script.resolve(), variables)
+        search = _Search(place, script.resolve(), variables, frozenset(defined))
         try:
             search.run(named)
             done.append(search)
@@ -90,7 +93,7 @@ def _starts(script: Path) -> list[Path]:
 
 
 class _Search:
-    def __init__(self, folder: Path, script: Path, given: Variables) -> None:
+    def __init__(self, folder: Path, script: Path, given: Variables, defined: frozenset[str] = frozenset()) -> None:
         self.folder, self.values = folder, Values(given)
         self.script = os.path.relpath(script, folder)
         self.found: dict[str, Path] = {self.script: script}
@@ -98,7 +101,7 @@ class _Search:
         """Files and folders that the script names and that are there."""
         self.folders: set[str] = set()
         self.warnings: list[str] = []
-        self._given = set(given)
+        self._given, self._defined = set(given), defined
         self._places = ["."]
         """Folders that may be the current one."""
         self._followed: set[str] = set()
@@ -332,7 +335,7 @@ class _Search:
 
     def _check_variables(self) -> None:
         """Every `${x}` must be defined somewhere: by the script, by a file it reads, or by the caller."""
-        defined = set(self._given)
+        defined = self._given | self._defined
         for path in self.found.values():
             if path.stat().st_size <= SCRIPT_SIZE:
                 text = path.read_text(errors="surrogateescape")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def main() -> int:
         words = {"name": type(error).__name__, "what": error.what, "where": error.where, "remedy": error.remedy}
         (scratch / NOT_STARTED).write_text(json.dumps(words))
         return INTERRUPTED if isinstance(error, StoreAway) else error.exit_code
-    return supervisor.run()
+    code = supervisor.run()
+    shutil.rmtree(scratch, ignore_errors=True)  # all that is worth keeping is on record
+    return code
 
 
 if __name__ == "__main__":

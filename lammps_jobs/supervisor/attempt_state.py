@@ -29,7 +29,7 @@ MOST_TRIES = 8
 BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 30.0
 """Pause before the third engine in a row, doubled for every further one."""
 NOTHING_BARRED, FROM_THE_START = Barred(), Lineage()
-CORRECT = "Correct the script and submit it under a new name."
+CORRECT = "Look at its last frames and rows, which are kept; correct the script, and submit it again with --replace."
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
-from lammps_jobs.errors import INTERRUPTED, Damaged, Fenced, InternalError, LammpsJobsError, StoreAway, StoreError
+from lammps_jobs.errors import INTERRUPTED, Damaged, InternalError, LammpsJobsError, StoreAway, StoreError
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
 from lammps_jobs.record.documents import (
     FULL_LOG,
@@ -50,8 +50,8 @@ RESULT_PATIENCE_S, RESULT_PAUSE_S = 900.0, 1.0
 """Seconds for which the result is committed again and again to a store that fails, and the pause between two tries."""
 LAY_OUTS = 3
 """How often a checkpoint is chosen and laid out before what is missing of it counts as damage."""
-LOOK_S = 60.0
-"""Seconds between two looks whether another attempt has taken over."""
+LOOK_S = 3.0
+"""Seconds between two looks for a newer attempt, which ends this one."""
 DIES_WITHIN_S = 20.0
 """Seconds that an engine whose connection is gone may take to end."""
 
@@ -61,7 +61,7 @@ class Supervisor:
 
     def __init__(self, record: RunRecord, number: int, scratch: Path, environment: JobEnvironment) -> None:
         self.record, self.number, self.environment = record, number, environment
-        self.spec = record.submission().spec
+        self.spec = record.wanted()
         self.scratch = scratch.absolute() / f"attempt-{number}"
         self._ranks = self.spec.resources.ranks or max(1, environment.gpus)
         self._folder = run_folder(self.scratch / "work", self.spec.inputs)
@@ -159,14 +159,6 @@ class Supervisor:
                 return self._gone(self._engine, self._try)
             now = time.monotonic()
         self._ticked_at = now
-        if now - self._looked_at > LOOK_S:
-            self._looked_at = now
-            try:
-                self._recorder.check_not_overtaken()
-            except Fenced as error:
-                return stimuli.ActionFailed(now, error)
-            except StoreError:
-                pass  # it computes on
         return stimuli.Tick(now)
 
     def _do(self, action: actions.Action, state: AttemptState) -> list[Stimulus]:
@@ -187,6 +179,7 @@ class Supervisor:
             case actions.Decide():
                 self._decide(action.decision)
             case actions.Publish():
+                self._look_for_others()
                 progress = action.progress.model_copy(update={"updated": now()})
                 self._as_advice(lambda: self.record.publish_progress(progress))
                 self.environment.observe(progress)
@@ -199,6 +192,13 @@ class Supervisor:
             case _ as unreachable:
                 assert_never(unreachable)
         return []
+
+    def _look_for_others(self) -> None:
+        """Raises Fenced when another attempt has taken over: both would run until the next checkpoint."""
+        if time.monotonic() - self._looked_at > LOOK_S:
+            self._looked_at = time.monotonic()
+            with contextlib.suppress(StoreError):  # whatever the store is at: the engine computes on
+                self._recorder.check_not_overtaken()
 
     def _content_of(self, name: str) -> tuple[Blob, ...]:
         """Of a recorded output, or of an input as it was given."""
@@ -319,6 +319,9 @@ class Supervisor:
                     self._recorder.note_spoiled(action.cut)
                     return stimuli.CutSpoiled(time.monotonic(), action.cut, error.what)
                 time.sleep(TICK_S)
+            except OSError as error:  # a file of the cut is gone
+                self._recorder.note_spoiled(action.cut)
+                return stimuli.CutSpoiled(time.monotonic(), action.cut, str(error))
         remains.note_committed(self.scratch, cut=action.cut.number, checkpoint=checkpoint.seq)
         ended = time.monotonic()
         return stimuli.Committed(ended, action.cut, checkpoint, checkpoint.cut_s + ended - started)

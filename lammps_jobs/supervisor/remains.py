@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from lammps_jobs.errors import Damaged
@@ -15,8 +16,9 @@ from lammps_jobs.supervisor.recorder import with_changes
 def note_committed(scratch: Path, *, cut: int, checkpoint: int) -> None:
     """Say in the attempt's folder which cut of its engine (0: none yet) is on record as which checkpoint (0: none)."""
     partial = scratch / f"{COMMITTED}.part"
-    partial.write_text(Committed(cut=cut, checkpoint=checkpoint).model_dump_json())
-    partial.replace(scratch / COMMITTED)
+    with contextlib.suppress(OSError):  # the folder may have been removed; then nothing will be found in it either
+        partial.write_text(Committed(cut=cut, checkpoint=checkpoint).model_dump_json())
+        partial.replace(scratch / COMMITTED)
 
 
 def keep(record: RunRecord, attempt: int, scratch: Path, step: int | None = None) -> bool:

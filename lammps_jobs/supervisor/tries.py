@@ -14,6 +14,7 @@ from lammps_jobs.errors import (
     LammpsJobsError,
     ScriptError,
     StoreAway,
+    StoreError,
 )
 from lammps_jobs.protocol import messages
 from lammps_jobs.record.documents import Checkpoint, Decision, Event, Outcome
@@ -69,6 +70,14 @@ def engine_failed(state: AttemptState, report: messages.Failed, at: float) -> St
             remedy = "Start the run again under a new name."
             error = CannotResume(report.text, where=str(report.where), remedy=remedy)
             return failed_with(state, error) if state.stopping else blame_the_cut(state, place, error, at)
+        case "machine" if not io_error(report.text):
+            what = f"The working folder failed, and LAMMPS is started again from the newest checkpoint: {report.text}"
+            event = append(state, "warning", what, stage=place.stage, step=place.step)
+            state, start = start_try(state, at)
+            return state, (event, *start)
+        case "machine":
+            full = StoreError(f"The machine's disk failed: {report.text}", remedy=resume_hint(state))
+            return failed_with(state, full)
         case "memory":
             return without_memory(state, place, report.text, at)
         case "script":

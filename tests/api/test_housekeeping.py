@@ -25,7 +25,7 @@ def place(tmp_path):
 
 def made(place, tmp_path, name: str, *, days: int | None) -> RunRecord:
     """A run that finished so many days ago; None: that runs elsewhere."""
-    record = place._record(name)
+    record = place._record_of(name)
     record.submit(Submission(spec=RunSpec(name=name, script="in.x", inputs={"in.x": record.put_bytes(b"units lj\n")})))
     record.claim(Attempt(number=1, host="elsewhere", supervisor_pid=1, supervisor_started=0, scratch=""))
     checkpoint = commit(Recorder(record, 1, None, keep=2), tmp_path / name, 1)
@@ -68,7 +68,7 @@ def test_removal_that_broke_off_is_finished_by_the_next(place, tmp_path, monkeyp
     with pytest.raises(NoSuchRun):
         place.run("old")
     assert housekeeping.delete(place, "old") > 0
-    assert not place._record("old").sizes()
+    assert not place._record_of("old").sizes()
     with pytest.raises(NoSuchRun):
         housekeeping.delete(place, "old")
 
@@ -101,7 +101,7 @@ def test_exported_run_is_the_same_run(place, tmp_path):
     assert CliRunner().invoke(commands, ["--store", place.store, "export", "old", str(there)]).exit_code == 0
     copied = lammps_jobs.connect(store=there)
     assert copied.run("old").status == place.run("old").status
-    assert copied._record("old").sizes() == record.sizes()
+    assert copied._record_of("old").sizes() == record.sizes()
     with pytest.raises(NameTaken):
         housekeeping.transfer(place.run("old"), str(there))
     housekeeping.delete(place, "old")

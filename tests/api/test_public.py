@@ -22,7 +22,7 @@ from lammps_jobs import errors
 from tests.waiting import scaled
 
 ROOT = Path(__file__).parents[2]
-MADE_BY_US = {"Cluster", "Run"}
+MADE_BY_US = {"Cluster", "Run", "Sweep"}
 """Classes that only our own functions make, so that their constructors are no part of the interface."""
 
 

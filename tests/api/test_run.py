@@ -84,3 +84,13 @@ def test_outputs_of_two_equal_runs_are_equal(cluster, script, tmp_path):
     path = script(script_of("nve", 300))
     first, second = (finish(cluster.submit(path, name=name)) for name in ("a", "b"))
     assert_same(outputs(first, tmp_path / "a"), outputs(second, tmp_path / "b"))
+
+
+def test_resume_with_other_ranks_and_interval_is_that_of_the_same_run(stopped, cluster):
+    spec = stopped.spec
+    stopped.resume(resources=Resources(ranks=2), checkpoints=Checkpoints(every_s=30.0))
+    state = finish(stopped).status
+    assert "on 2 procs" in stopped.logs()
+    assert state.fidelity.grade == "faithful"
+    assert (stopped.spec.checkpoints.every_s, stopped.spec.inputs) == (30.0, spec.inputs)
+    assert cluster.run("test").record.submission().spec == spec  # the same submission finds it again

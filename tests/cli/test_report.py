@@ -35,7 +35,12 @@ def test_report_stands_alone_and_says_how_the_resume_went(page):
     text = page.read_text()
     assert not re.search(r"(src|href)=[\"']?http", text)
     assert re.search('class="exact">exact</b>, as if', text)
-    assert text.count("<svg") >= 4  # temperature, pressure, energies, timeline
+    assert text.count("<svg") >= 4
+    assert "Temp / ε/k" in text
+    assert "time since the start / τ" in text
+    assert "<h2>Averages" in text
+    assert 'class="cut"' in text  # the timeline
+    assert "<dd>256</dd>" in text  # atoms
     assert "frames.lammpstrj" in text
 
 

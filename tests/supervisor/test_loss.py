@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 import lammps_jobs
-from lammps_jobs import Checkpoints
+from lammps_jobs import Checkpoints, Run, WrongState
 from lammps_jobs.record.documents import Attempt
+from lammps_jobs.record.run_record import RunRecord
 from tests.conftest import script_of
-from tests.waiting import Patience, ended, until, wait_for_checkpoint, wait_for_progress
+from tests.waiting import Patience, ended, finish, scaled, until, wait_for_checkpoint, wait_for_progress
 
 
 def test_killed_engine_leaves_the_record_and_a_resumable_run(cluster, script):
@@ -62,8 +65,8 @@ def test_signals_do_not_spoil_the_exit_code_of_an_attempt_that_ends(cluster, scr
 
 
 def test_overtaken_attempt_stops_and_commits_nothing_more(cluster, script):
-    run = cluster.submit(script(script_of("nve", 100_000)), checkpoints=Checkpoints(every_s=0.2))
-    wait_for_checkpoint(run)
+    run = cluster.submit(script(script_of("nve", 2_000_000)))  # its next checkpoint is 10 minutes away
+    wait_for_progress(run)
     claim = Attempt(number=2, host="elsewhere", supervisor_pid=1, supervisor_started=0, scratch="")
     assert run.record.claim(claim)
     until(lambda: run.record.ended(1) is not None, "the end of the attempt that was overtaken")
@@ -99,3 +102,24 @@ def test_full_disk_of_the_store_loses_nothing_and_ends_nothing(script, tmp_path)
         assert run.settle()
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_removed_working_folder_costs_what_came_since_the_checkpoint_and_no_later_ones(cluster, script):
+    """As systemd-tmpfiles does it with folders in /tmp that it takes for old."""
+    run = cluster.submit(script(script_of("nve", 12_000)), checkpoints=Checkpoints(every_s=0.2))
+    wait_for_checkpoint(run)
+    shutil.rmtree(run.record.attempt(1).scratch)
+    assert finish(run).status.attempt == 1
+    resumed = [event for event in run.events if event.kind == "resumed"]
+    assert resumed
+    assert any(event.kind == "checkpoint" and event.at > resumed[0].at for event in run.events)
+    assert run.settle(scaled(30))
+    assert not Path(run.record.attempt(1).scratch).exists()
+
+
+def test_of_two_that_resume_at_the_same_time_one_does(stopped):
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(Run(RunRecord(stopped.record.root, "test"), stopped._backend).resume) for _ in range(2)]
+        refused = [done.exception() for done in tries if done.exception()]
+    assert [type(error) for error in refused] == [WrongState]
+    assert finish(stopped).status.attempt == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import assert_type
 
@@ -29,6 +30,7 @@ from lammps_jobs import (
     RunStatus,
     StageVerdict,
     State,
+    Sweep,
     Values,
     Verdict,
     connect,
@@ -100,6 +102,16 @@ def acting(run: Run) -> None:
     run.resume()
     run.cancel(now=True)
     run.kill()
+
+
+def sweeping(cluster: Cluster) -> None:
+    sweep = cluster.sweep("in.melt", {"T": [0.7, 0.8], "seed": "1..8"}, zipped=True, name="melt")
+    assert_type(sweep, Sweep)
+    assert_type(sweep.run(T=0.7, seed=1), Run)
+    assert_type(sweep.wait(check=False), Counter[str])
+    assert_type(list(sweep.as_completed()), list[Run])
+    assert_type(sweep.averages(skip=0.5), pandas.DataFrame)
+    assert_type(cluster.rename("old", "new"), Run)
 
 
 def rehearsing() -> None:

@@ -70,6 +70,14 @@ class BatchBackend:
         )  # fmt: skip
         submission.submit_once(record, self._client("batch"), self.outputs.store, request)
 
+    def start_if_room(self, record: RunRecord) -> bool:
+        """Always: the queue of AWS Batch waits for machines."""
+        self.start(record)
+        return True
+
+    def in_background(self, sweep: str) -> None:
+        """Nothing: all its jobs are in the queue."""
+
     # -- looking -----------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -64,5 +64,5 @@ def _of_the_way(error: Any, where: str) -> CloudError:
     if kind in ("SSOTokenLoadError", "UnauthorizedSSOTokenError", "TokenRetrievalError"):
         return CloudError("The AWS login has expired.", where=where, remedy="Log in again: aws sso login")
     if kind == "NoRegionError":
-        return CloudError("No AWS region is set.", where=where, remedy="Set AWS_REGION to the region of the stack.")
+        return CloudError("No AWS region is set.", where=where, remedy="Give the stack's: --region, or AWS_REGION.")
     return CloudError(f"AWS cannot be reached: {error}", where=where, remedy="Check the network, then try again.")

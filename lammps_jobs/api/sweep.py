@@ -1,0 +1,197 @@
+"""A sweep: many runs of one script, submitted, waited for and evaluated together."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lammps_jobs.api.display import table
+from lammps_jobs.api.run import Run
+from lammps_jobs.api.status import RunStatus
+from lammps_jobs.errors import Interrupted, LammpsJobsError, NoSuchRun, NotInstalled
+from lammps_jobs.formats.averages import mean_and_error
+from lammps_jobs.record.sweep_record import Member
+
+if TYPE_CHECKING:
+    import pandas
+
+    from lammps_jobs.api.cluster import Cluster
+
+LOOK_S = 1.0
+"""Pause between two looks at all members."""
+AT_A_LOOK = 200
+"""Members that are started at one look at most, so that the others are not forgotten meanwhile."""
+
+
+class Sweep:
+    """Many runs of one script. `Cluster.sweep` makes it, `Cluster.find_sweep` finds it again.
+
+    On this machine members wait for free cores; whoever waits for the sweep starts them, and so does a process in the
+    background, which ends with the last start.
+    """
+
+    def __init__(self, cluster: Cluster, name: str, members: list[Member]) -> None:
+        self._cluster, self.name, self.members = cluster, name, members
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.name!r}, {len(self.members)} runs)"
+
+    def _repr_html_(self) -> str:
+        return table(self.statuses(), f"{self.name}: {len(self)} runs")
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.runs)
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs, in the order of the members."""
+        return [self._cluster.run(member.run) for member in self.members]
+
+    def run(self, **variables: object) -> Run:
+        """The run with these variables: `sweep.run(T=0.7, seed=1)`; some of them do where only one run has those.
+
+        Raises NoSuchRun when none or several have them.
+        """
+        wanted = {name: str(value) for name, value in variables.items()}
+        found = [m for m in self.members if all(m.variables.get(name) == value for name, value in wanted.items())]
+        if len(found) != 1:
+            words = ", ".join(f"{name}={value}" for name, value in wanted.items())
+            raise NoSuchRun(f"{len(found) or 'No'} runs of the sweep {self.name!r} have {words}.",
+                            remedy=f"Its variables: {', '.join(self.members[0].variables)}.")  # fmt: skip
+        return self._cluster.run(found[0].run)
+
+    def statuses(self) -> list[RunStatus]:
+        """The states of all runs, in the order of the members, with few calls however many they are."""
+        return self._cluster.statuses([member.run for member in self.members])
+
+    # -- going on --------------------------------------------------------------------------------
+
+    def advance(self) -> list[RunStatus]:
+        """Start what waits and finds room; returns all states."""
+        states = self.statuses()
+        started = 0
+        for state in states:
+            if state.state == "waiting" and not state.attempt and started < AT_A_LOOK:
+                if not self._cluster.start_if_room(state.name):
+                    break
+                started += 1
+        return states
+
+    def wait(self, on_change: Callable[[list[RunStatus]], None] | None = None, *, check: bool = True) -> Counter[str]:
+        """Wait until no run goes on any more; returns how many are in which state.
+
+        Raises Interrupted, naming some, when not all are finished, unless `check` is False.
+        """
+        while True:
+            states = self.advance()
+            if on_change:
+                on_change(states)
+            if all(state.is_ended for state in states):
+                break
+            time.sleep(LOOK_S)
+        bad = [state for state in states if state.state != "finished"]
+        if bad and check:
+            words = "; ".join(f"{state.name} is {state.state} {state.reason}".strip() for state in bad[:3])
+            raise Interrupted(f"{len(bad)} of {len(states)} runs did not finish: {words}",
+                              remedy=f"What failed is submitted again by: lammps-jobs retry {self.name}")  # fmt: skip
+        return Counter(state.state for state in states)
+
+    def as_completed(self) -> Iterator[Run]:
+        """The runs, each as soon as it has ended, in whatever state."""
+        seen: set[str] = set()
+        while len(seen) < len(self.members):
+            for state in self.advance():
+                if state.is_ended and state.name not in seen:
+                    seen.add(state.name)
+                    yield self._cluster.run(state.name)
+            if len(seen) < len(self.members):
+                time.sleep(LOOK_S)
+
+    def retry(self) -> list[Run]:
+        """Resume the runs that failed, were interrupted, cancelled or lost their machine, each when there is room.
+
+        Finished ones stay as they are. Returns when all are started.
+        """
+        again = [state.name for state in self.statuses() if state.is_ended and state.state != "finished"]
+        for name in again:
+            while not self._cluster.start_if_room(name):
+                time.sleep(LOOK_S)
+        return [self._cluster.run(name) for name in again]
+
+    def cancel(self, *, now: bool = False) -> None:
+        """End all runs that have not finished."""
+        for state in reversed(self.statuses()):  # those that wait first, or they would start meanwhile
+            if state.state not in ("finished", "failed", "cancelled"):
+                self._cluster.run(state.name).cancel(now=now or not state.attempt)
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def thermo(self) -> pandas.DataFrame:
+        """The thermo tables of all runs below one another: a column for each variable of the sweep, then those of
+        `Run.thermo`, then `run`, the run's name. Raises NotInstalled without pandas."""
+        library = _pandas()
+        tables = []
+        for member in self.members:
+            rows = self._cluster.run(member.run).thermo()
+            for at, (name, value) in enumerate(member.variables.items()):
+                rows.insert(at, name, _number(value))
+            rows["run"] = member.run
+            tables.append(rows)
+        return cast("pandas.DataFrame", library.concat(tables, ignore_index=True))
+
+    def averages(self, *, skip: float = 0.5) -> pandas.DataFrame:
+        """One row a run: its variables, and for each thermo column the mean over its last stage but the first `skip` of
+        the rows, and beside it, as `NAME_error`, the standard error from block averages. In the script's units."""
+        library = _pandas()
+        rows = []
+        for member in self.members:
+            run = self._cluster.run(member.run)
+            row: dict[str, object] = {name: _number(value) for name, value in member.variables.items()}
+            whole = run.thermo()
+            last = whole[whole["Stage"] == whole["Stage"].max()]
+            last = last.iloc[int(skip * len(last)) :]
+            for column in last.columns.drop(["Stage", "Step", "Time"], errors="ignore"):
+                row[column], row[f"{column}_error"] = mean_and_error([float(value) for value in last[column]])
+            rows.append({**row, "rows": len(last), "state": run.status.state, "run": member.run})
+        return cast("pandas.DataFrame", library.DataFrame(rows))
+
+    def download(self, path: str | Path | None = None, *, overwrite: bool = False) -> list[Path]:
+        """Write the outputs of all runs below the folder `path` (the sweep's name by default), a folder a run."""
+        folder = Path(path if path is not None else self.name)
+        return [file for run in self.runs for file in run.download(folder / run.name, overwrite=overwrite)]
+
+
+def _number(value: str) -> str | float:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise NotInstalled(
+            f"The table needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'
+        ) from None
+    return pandas
+
+
+def drive(cluster: Cluster, name: str) -> None:
+    """Start the sweep's runs as room comes free, until none waits any more. Two that do so do no harm."""
+    sweep = cluster.find_sweep(name)
+    while any(state.state == "waiting" and not state.attempt for state in sweep.statuses()):
+        try:
+            sweep.advance()
+        except LammpsJobsError:  # a store that is away comes back, or the sweep is waited for by hand
+            time.sleep(10 * LOOK_S)
+        time.sleep(LOOK_S)
