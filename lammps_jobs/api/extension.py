@@ -109,7 +109,7 @@ def _begin_at(old: RunRecord, new: RunRecord, checkpoint: Checkpoint, state: Eng
         *checkpoint.restart.values(),
         *(segment for output in checkpoint.outputs.values() for segment in output.segments),
     ]
-    for blob in {blob.sha256: blob for blob in blobs}.values():
+    for blob in {blob.name: blob for blob in blobs}.values():
         new.take_over(old, blob)
     stored = new.put_bytes(state.model_dump_json().encode())
     new.commit(checkpoint.model_copy(update={"seq": 1, "attempt": 0, "parent": None, "state": stored}))

@@ -14,7 +14,7 @@ from lammps_jobs.errors import Damaged, OtherFormat, UsageError
 from lammps_jobs.formats.units import rate_text
 from lammps_jobs.record.names import OutputName, PlainName, RelativeName, Words
 
-FORMAT = 3
+FORMAT = 4
 """Version of every document in this file. A reader refuses a document with another one."""
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -85,6 +85,14 @@ class Blob(Frozen):
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=0)]
+    of: Annotated[int, Field(ge=0)] = 0
+    """The attempt that alone has it, for what retention removes: else an attempt that was overtaken could, late, remove
+    what a newer one, which computed the same, relies on. 0: anybody's, and never removed while the run is there."""
+
+    @property
+    def name(self) -> str:
+        """Of its object, in the folder of blobs."""
+        return f"{self.sha256}.{self.of}" if self.of else self.sha256
 
 
 class Resources(Asked):

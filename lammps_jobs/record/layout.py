@@ -5,7 +5,8 @@ people: losing all of it changes no decision and no grade.
 
 spec.json                     truth   what was asked for
 amendments/<n>.json           truth   what was asked for anew when the run was resumed
-blobs/<sha256>                truth   inputs, restart files, engine states, output segments
+blobs/<sha256>                truth   inputs, output segments
+blobs/<sha256>.<n>            truth   restart files and engine states of attempt n
 attempts/<n>.json             truth   the claim of attempt n
 attempts/<n>.end.json         truth   how it ended; an attempt without one was lost
 attempts/<n>.outputs.json     advice  its outputs to the last byte, where it ended without finishing
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import re
 
+BLOBS = "blobs/"
 SPEC, RESULT = "spec.json", "result.json"
 ATTEMPTS, CHECKPOINTS, DECISIONS, JOBS = "attempts", "checkpoints", "decisions", "jobs"
 AMENDMENTS = "amendments"
@@ -37,8 +39,8 @@ def sweep_part(name: str, number: int) -> str:
     return f"{SWEEPS}/{name}/{number:04d}.json"
 
 
-def blob(sha256: str) -> str:
-    return f"blobs/{sha256}"
+def blob(name: str) -> str:
+    return f"{BLOBS}{name}"
 
 
 def amendment(number: int) -> str:

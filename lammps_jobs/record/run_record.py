@@ -174,22 +174,23 @@ class RunRecord:
 
     # -- blobs -----------------------------------------------------------------------------------
 
-    def put_bytes(self, content: bytes) -> Blob:
-        blob = Blob(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    def put_bytes(self, content: bytes, *, of: int = 0) -> Blob:
+        """Store content, for the attempt `of` alone or for all."""
+        blob = Blob(sha256=hashlib.sha256(content).hexdigest(), size=len(content), of=of)
         self._put_blob(blob, content)
         return blob
 
-    def put_file(self, path: Path, start: int = 0, stop: int | None = None) -> Blob:
+    def put_file(self, path: Path, start: int = 0, stop: int | None = None, *, of: int = 0) -> Blob:
         """Store the bytes [start, stop) of a file; raises Damaged when the file is shorter.
 
         Never more than these bytes: a simulation may be appending to the file meanwhile.
         """
         stop = path.stat().st_size if stop is None else stop
         if stop - start <= CHUNK:
-            return self.put_bytes(b"".join(chunks_of(path, start, stop)))
-        blob = Blob(sha256=sha256_of(path, start, stop), size=stop - start)
-        is_stored = blob.sha256 not in self._suspect and self.size_of(blob) == blob.size
-        if blob.sha256 not in self._known and not is_stored:
+            return self.put_bytes(b"".join(chunks_of(path, start, stop)), of=of)
+        blob = Blob(sha256=sha256_of(path, start, stop), size=stop - start, of=of)
+        is_stored = blob.name not in self._suspect and self.size_of(blob) == blob.size
+        if blob.name not in self._known and not is_stored:
             part = max(CHUNK, math.ceil(blob.size / MOST_PARTS))
             with explaining(self._blob_key(blob)):
                 obstore.put(self.root, self._blob_key(blob), chunks_of(path, start, stop), chunk_size=part,
@@ -203,10 +204,10 @@ class RunRecord:
         if self.size_of(blob) != blob.size:
             with explaining(other._blob_key(blob)):
                 obstore.copy(self.root, other._blob_key(blob), self._blob_key(blob))
-        self._known.add(blob.sha256)
+        self._known.add(blob.name)
 
     def _put_blob(self, blob: Blob, content: bytes) -> None:
-        if blob.sha256 in self._known:
+        if blob.name in self._known:
             return
         key = self._blob_key(blob)
         with explaining(key):
@@ -214,19 +215,19 @@ class RunRecord:
                 create_only(self.root, key, content)
                 make_durable(self.root, key)
             except AlreadyExistsError:
-                if blob.sha256 in self._suspect or self.size_of(blob) != blob.size:  # or a crashed writer's torn upload
+                if blob.name in self._suspect or self.size_of(blob) != blob.size:  # or a crashed writer's torn upload
                     obstore.put(self.root, key, content)
                     make_durable(self.root, key)
         self._note_stored(blob)
 
     def _note_stored(self, blob: Blob) -> None:
-        self._known.add(blob.sha256)
-        self._suspect.discard(blob.sha256)
+        self._known.add(blob.name)
+        self._suspect.discard(blob.name)
 
     def suspect(self, blob: Blob) -> None:
         """Take a stored object for damaged, so that its content, when it comes again, is stored anew."""
-        self._known.discard(blob.sha256)
-        self._suspect.add(blob.sha256)
+        self._known.discard(blob.name)
+        self._suspect.add(blob.name)
 
     def is_intact(self, blob: Blob) -> bool:
         """Whether the object is what its name says. Reads it, twice before it says no."""
@@ -238,7 +239,7 @@ class RunRecord:
         return False
 
     def _blob_key(self, blob: Blob) -> str:
-        return self._key(layout.blob(blob.sha256))
+        return self._key(layout.blob(blob.name))
 
     def size_of(self, blob: Blob) -> int | None:
         """Size of the stored object in bytes, None when it is missing."""
@@ -431,7 +432,7 @@ class RunRecord:
         if len(blobs) < BY_LIST:
             return (blob for blob in blobs if self.size_of(blob) != blob.size)
         sizes = self.sizes("blobs/")
-        return (blob for blob in blobs if sizes.get(layout.blob(blob.sha256)) != blob.size)
+        return (blob for blob in blobs if sizes.get(layout.blob(blob.name)) != blob.size)
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """Bytes of all the run's objects whose names begin with `prefix`, in one call for a thousand of them."""
@@ -444,9 +445,9 @@ class RunRecord:
         """Remove a checkpoint that retention no longer keeps; blobs in `still_needed` stay."""
         self.remove(layout.checkpoint(checkpoint.seq))
         for blob in checkpoint.to_load:
-            if blob.sha256 not in still_needed:
-                self._known.discard(blob.sha256)
-                self.remove(layout.blob(blob.sha256))
+            if blob.name not in still_needed:
+                self._known.discard(blob.name)
+                self.remove(layout.blob(blob.name))
 
     def remove(self, tail: str) -> None:
         """Remove the object `tail`; nothing happens when it is gone already."""

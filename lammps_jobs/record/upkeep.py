@@ -77,7 +77,7 @@ def _outputs(record: RunRecord) -> Iterator[dict[str, OutputFile]]:
 def usage(record: RunRecord) -> Usage:
     """Raises StoreError."""
     sizes = record.sizes()
-    left = {tail.removeprefix("blobs/"): size for tail, size in sizes.items() if tail.startswith("blobs/")}
+    left = {tail.removeprefix(layout.BLOBS): size for tail, size in sizes.items() if tail.startswith(layout.BLOBS)}
     documents = sum(sizes.values()) - sum(left.values())
 
     def taken(names: Iterator[str]) -> int:
@@ -85,9 +85,9 @@ def usage(record: RunRecord) -> Usage:
 
     outputs = inputs = checkpoints = 0
     try:
-        outputs = taken(s.sha256 for some in _outputs(record) for one in some.values() for s in one.segments)
-        inputs = taken(blob.sha256 for blob in record.submission().spec.inputs.values())
-        checkpoints = taken(blob.sha256 for one in readable_checkpoints(record) for blob in one.to_load)
+        outputs = taken(s.name for some in _outputs(record) for one in some.values() for s in one.segments)
+        inputs = taken(blob.name for blob in record.submission().spec.inputs.values())
+        checkpoints = taken(blob.name for one in readable_checkpoints(record) for blob in one.to_load)
     except (Damaged, OtherFormat, NoSuchRun):
         pass  # what cannot be read names nothing: it counts as the rest
     unnamed = sum(left.values())
@@ -118,19 +118,19 @@ def _remove_folders(record: RunRecord) -> None:
 
 
 def named(record: RunRecord) -> set[str]:
-    """The sha256 of all blobs that anything names. Raises Damaged when a document cannot be read."""
-    found = {blob.sha256 for blob in record.submission().spec.inputs.values()}
+    """The names of all blobs that anything names. Raises Damaged when a document cannot be read."""
+    found = {blob.name for blob in record.submission().spec.inputs.values()}
     for seq in record.checkpoint_seqs():
         checkpoint = record.checkpoint(seq)
-        found |= {blob.sha256 for blob in checkpoint.to_load} if checkpoint else set()
-    return found | {s.sha256 for some in _outputs(record) for one in some.values() for s in one.segments}
+        found |= {blob.name for blob in checkpoint.to_load} if checkpoint else set()
+    return found | {s.name for some in _outputs(record) for one in some.values() for s in one.segments}
 
 
 def collect(record: RunRecord) -> int:
     """Remove blobs that nothing names; returns the bytes. Raises Damaged, and removes nothing, when in doubt."""
     kept, freed = named(record), 0
-    for tail, size in record.sizes("blobs/").items():
-        if tail.removeprefix("blobs/") not in kept:
+    for tail, size in record.sizes(layout.BLOBS).items():
+        if tail.removeprefix(layout.BLOBS) not in kept:
             record.remove(tail)
             freed += size
     return freed
@@ -159,7 +159,7 @@ def check(record: RunRecord) -> Checked:
         faults.append(f"result: {error.what} (resume makes it anew)")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         whole = list(pool.map(record.is_intact, wanted))
-    faults += [f"{what}: {blob.sha256}" for (blob, what), good in zip(wanted.items(), whole, strict=True) if not good]
+    faults += [f"{what}: {blob.name}" for (blob, what), good in zip(wanted.items(), whole, strict=True) if not good]
     return Checked(len(wanted), sum(blob.size for blob in wanted), tuple(faults))
 
 
@@ -170,13 +170,16 @@ def copy(old: RunRecord, new: RunRecord) -> RunRecord:
     """
     if new.is_submitted():
         raise NameTaken(f"A run named {new.name!r} exists there.", remedy="Rename one of them: lammps-jobs rename")
-    sizes = old.sizes()
+    sizes, there = old.sizes(), new.sizes()
     for tail in sorted(sizes, key=lambda tail: tail == layout.SPEC):
-        if tail.startswith("blobs/") and new.size_of(Blob(sha256=tail.removeprefix("blobs/"), size=0)) == sizes[tail]:
+        if tail in there and tail.startswith(layout.BLOBS) and there[tail] == sizes[tail]:
             continue
         with explaining(tail):
             content = bytes(obstore.get(old.root, f"{old.name}/{tail}").bytes())
-            if tail.startswith("blobs/") and hashlib.sha256(content).hexdigest() != tail.removeprefix("blobs/"):
+            if (
+                tail.startswith(layout.BLOBS)
+                and hashlib.sha256(content).hexdigest() != tail[len(layout.BLOBS) :].partition(".")[0]
+            ):
                 raise Damaged("A stored object is damaged.", where=tail, remedy=f"lammps-jobs verify {old.name}")
             key = f"{new.name}/{tail}"
             if tail == layout.SPEC:

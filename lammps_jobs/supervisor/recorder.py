@@ -35,7 +35,7 @@ class Recorder:
         """
         changes = self._pending = without_superseded((*self._pending, *cut.outputs))
         outputs = with_changes(self.record, self.outputs, changes)
-        restart = {path.name: self.record.put_file(path) for path in _files_of_state(cut.folder)}
+        restart = {path.name: self.record.put_file(path, of=self.number) for path in _files_of_state(cut.folder)}
         checkpoint = Checkpoint(
             **_fields(lineage),
             seq=1,
@@ -44,7 +44,7 @@ class Recorder:
             stage=cut.stage,
             stage_boundary=cut.boundary,
             restart=restart,
-            state=self.record.put_bytes(cut.state.model_dump_json().encode()),
+            state=self.record.put_bytes(cut.state.model_dump_json().encode(), of=self.number),
             outputs=outputs,
             fidelity=cut.fidelity,
             lammps_version=lammps_version,
@@ -122,8 +122,8 @@ class Recorder:
         if not old:
             return
         self.check_not_overtaken()
-        needed = {blob.sha256 for c in kept for blob in c.to_load}
-        needed |= {s.sha256 for c in kept for output in c.outputs.values() for s in output.segments}
+        needed = {blob.name for c in kept for blob in c.to_load}
+        needed |= {s.name for c in kept for output in c.outputs.values() for s in output.segments}
         for checkpoint in old:
             self.record.drop_checkpoint(checkpoint, needed)
 

@@ -101,12 +101,12 @@ def test_one_bad_transfer_damages_nothing(record, tmp_path, monkeypatch):
 def test_damaged_blob_is_not_removed_and_is_healed_by_its_content(record, tmp_path):
     record.claim(attempt())
     checkpoint = commit(Recorder(record, 1, None, keep=2), tmp_path / "1", 1)
-    key = f"x/blobs/{checkpoint.restart['restart'].sha256}"
+    key = f"x/blobs/{checkpoint.restart['restart'].name}"
     obstore.put(record.root, key, b"RESTART 1")
     with pytest.raises(Damaged):
         record.verify(checkpoint)
     assert bytes(obstore.get(record.root, key).bytes()) == b"RESTART 1"
-    record.put_bytes(b"restart 1")
+    record.put_bytes(b"restart 1", of=1)
     record.verify(checkpoint)
 
 
@@ -115,7 +115,7 @@ def test_damaged_checkpoint_is_no_stumbling_block_for_retention(record, tmp_path
     recorder = Recorder(record, 1, None, keep=2)
     first = commit(recorder, tmp_path / "1", 1)
     for blob in first.to_load:
-        obstore.delete(record.root, f"x/blobs/{blob.sha256}")
+        obstore.delete(record.root, f"x/blobs/{blob.name}")
     for step in (2, 3, 4):
         commit(recorder, tmp_path / str(step), step)
     assert record.checkpoint_seqs() == [3, 4]

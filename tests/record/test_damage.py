@@ -18,7 +18,7 @@ from tests.waiting import ended, finish
 def test_damaged_checkpoint_is_reported_and_the_one_before_is_used(cluster, stopped, script, tmp_path):
     path, run = script(script_of("nve")), stopped
     newest = run.record.checkpoint(2)
-    blob = tmp_path / "store" / run.name / "blobs" / newest.restart["restart"].sha256
+    blob = tmp_path / "store" / run.name / "blobs" / newest.restart["restart"].name
     content = bytearray(blob.read_bytes())
     content[len(content) // 2] ^= 1
     blob.write_bytes(content)
@@ -43,7 +43,7 @@ def test_truncated_manifest_falls_back(stopped, tmp_path):
 def test_newer_record_is_refused_with_a_remedy(cluster, script, tmp_path):
     run = finish(cluster.submit(script(script_of("nve", 100))))
     spec = tmp_path / "store" / run.name / "spec.json"
-    spec.write_text(spec.read_text().replace('"format": 3', '"format": 99'))
+    spec.write_text(spec.read_text().replace('"format": 4', '"format": 99'))
     with pytest.raises(OtherFormat, match="99"):
         cluster.run(run.name)
 
