@@ -12,7 +12,7 @@ S5CMD := $(dir $(ENGINE))s5cmd
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cloud-demo test unit coverage preview engine bench cloud-bench s5cmd lint format lock clean
+.PHONY: help demo cloud-demo test unit protocol coverage preview engine bench cloud-bench s5cmd lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: $(READY) ## run all tests (what draws lots: SEED=n repeats one draw)
 
 unit: $(READY) ## run the tests that need no process, no network and no LAMMPS: seconds
 	$(BIN)/python -m pytest -m unit
+
+protocol: $(READY) ## try all interleavings of attempts on a record: PREEMPTIONS=2 (minutes)
+	$(BIN)/python -m tests.record.explorer $(or $(PREEMPTIONS),1)
 
 coverage: $(READY) ## run all tests and print which lines they ran, in supervisors and engines, too: ONLY="-m engine"
 	rm -f .coverage .coverage.*

@@ -326,9 +326,8 @@ def _heal_inputs(record: RunRecord, files: Mapping[str, Path]) -> None:
 def _status_of(run: Run) -> RunStatus | None:
     """The run's status; None of a folder that is no run. What one record lacks keeps no other from being shown."""
     try:
-        if not run.record.is_submitted() and not run.record.newest_attempt():
-            return None
-        return run.status
+        status = run.status
+        return status if status.attempt or run.record.is_submitted() else None
     except (Damaged, OtherFormat, NoSuchRun) as error:
         return unreadable(run.name, error)
 

@@ -404,7 +404,12 @@ class RunRecord:
         return [decision for decision in found if decision]
 
     def commit(self, checkpoint: Checkpoint) -> bool:
-        return self._commit(layout.checkpoint(checkpoint.seq), checkpoint)
+        """False when its number is taken. It is remembered as it is: its segments are those of its neighbours."""
+        tail = layout.checkpoint(checkpoint.seq)
+        if not self._commit(tail, checkpoint):
+            return False
+        self._remember(tail, checkpoint)
+        return True
 
     def checkpoint_seqs(self) -> list[int]:
         return self._numbers(layout.CHECKPOINTS)

@@ -82,6 +82,11 @@ def test_what_counts_is_on_the_disk_before_it_counts(record, tmp_path, monkeypat
     assert str(folder / "attempts" / "0001.json") in synced
 
 
+def test_store_is_its_owners_business_only(tmp_path):
+    open_root(str(tmp_path / "store"))
+    assert (tmp_path / "store").stat().st_mode & 0o077 == 0
+
+
 def test_one_bad_transfer_damages_nothing(record, tmp_path, monkeypatch):
     record.claim(attempt())
     checkpoint = commit(Recorder(record, 1, None, keep=2), tmp_path / "1", 1)
@@ -173,6 +178,19 @@ def test_resume_uses_the_checkpoint_that_was_committed_while_it_looked(record, t
     found = recovery.newest_usable(RunRecord(record.root, "x"), Barred())
     assert found.checkpoint
     assert found.checkpoint.seq == 2
+
+
+def test_retention_reads_no_manifest_that_this_attempt_wrote(record, tmp_path, monkeypatch):
+    """Manifests grow with the run: reading and keeping them all was quadratic, in time and in memory."""
+    record.claim(attempt())
+    recorder, read = Recorder(record, 1, None, keep=2), []
+    get = obstore.get
+    monkeypatch.setattr(obstore, "get", lambda root, key: read.append(key) or get(root, key))
+    for step in range(1, 8):
+        commit(recorder, tmp_path / str(step), step)
+    assert not read
+    kept = [record.checkpoint(seq).outputs["out"].segments for seq in record.checkpoint_seqs()]
+    assert kept[0][0] is kept[1][0]
 
 
 def test_boundaries_do_not_pile_up_and_memory_stays_bounded(record, tmp_path):
