@@ -135,7 +135,7 @@ class Cluster:
 
         for text in found.warnings:
             warnings.warn(text, stacklevel=3)
-        differ = self._differ(record, spec_with(_blob_of), found.files)
+        differ = self._differ(record, spec_with(_blob_of), found.files) if record.is_submitted() else []
         if differ and replace:
             record = self._made_room(record)
         elif differ:
@@ -256,9 +256,7 @@ class Cluster:
         return f"{_plain(Path(origin).parent.name)}-{plain}" if taken_by and taken_by != origin else plain
 
     def _differ(self, record: RunRecord, spec: RunSpec, files: Mapping[str, Path]) -> list[str]:
-        """What is different, in words, in the run that has the name; nothing when there is none."""
-        if not record.is_submitted():
-            return []
+        """What is different, in words, in the run that has the name."""
 
         def text_of(blob: Blob) -> str:
             return b"".join(record.read_blob(blob)).decode(errors="replace")

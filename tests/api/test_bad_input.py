@@ -91,7 +91,7 @@ def test_same_name_and_spec_is_the_same_run(cluster, script):
 def test_same_name_with_another_spec_is_refused(cluster, script):
     path = script(script_of("nve", 200))
     finish(cluster.submit(path, name="one"))
-    with pytest.raises(NameTaken, match="variables"):
+    with pytest.raises(NameTaken, match="x: not given -> 1"):
         cluster.submit(path, name="one", variables={"x": 1})
 
 
