@@ -62,6 +62,6 @@ def test_each_input_is_read_once_and_a_taken_name_uploads_nothing(queue, script,
     assert queue.submit(path, name="one").spec == run.spec
     blobs = sorted((tmp_path / "queue" / "one" / "blobs").iterdir())
     (path.parent / "more.inc").write_text("# changed\n")
-    with pytest.raises(NameTaken, match="more.inc line 1: # more -> # changed"):
+    with pytest.raises(NameTaken, match=r"more\.inc line 1: # more -> # changed"):
         queue.submit(path, name="one")
     assert sorted((tmp_path / "queue" / "one" / "blobs").iterdir()) == blobs
