@@ -333,7 +333,7 @@ def _sample(path: Path, size: int | None = None) -> Recorded:
 
 
 def _extends(path: Path, size: int, old: Recorded) -> bool:
-    """Whether a file that has been written to since holds what it held, and more: one as long as before was rewritten."""
+    """Whether a file, written to since, holds what it held, and more; one as long as before was rewritten."""
     if size <= old.size:
         return False
     now = _sample(path, old.size)
