@@ -153,8 +153,9 @@ class OutputTracker:
 
     @property
     def absent(self) -> frozenset[str]:
-        """Recorded files that are not there."""
-        return frozenset(self._absent)
+        """Recorded files that are not there. What LAMMPS has begun anew since is its own, and whole; what lies outside
+        the folder may be of another attempt."""
+        return frozenset(name for name in self._absent if os.path.isabs(name) or not self._path(name).exists())
 
     @property
     def owed(self) -> frozenset[str]:
@@ -345,7 +346,8 @@ def _sample(path: Path, size: int | None = None) -> Recorded:
 
 
 def _extends(path: Path, size: int, old: Recorded) -> bool:
-    if size < old.size:
+    """Whether a file, written to since, holds what it held, and more; one as long as before was rewritten."""
+    if size <= old.size:
         return False
     now = _sample(path, old.size)
     return now.head == old.head and now.tail == old.tail

@@ -142,10 +142,11 @@ class Journal:
     def _fix(self, words: list[str], text: str) -> None:
         old = next((e for e in self.entries if e.command == "fix" and e.key == words[1]), None)
         entry = Entry("fix", words[1], text, words)
+        self._remove(lambda e: e.command == "fix_modify" and e.words[1] == words[1])
         if old is not None and old.words[3:4] == words[3:4]:
             self._replace(entry)
         else:
-            self._remove(lambda e: e.command in ("fix", "fix_modify") and e.words[1] == words[1])
+            self._remove(lambda e: e is old)
             self._append(entry)
 
     def _modification(self, words: list[str], text: str) -> None:

@@ -276,3 +276,22 @@ def test_keywords_of_a_yaml_file_stand_in_it_once_also_after_a_resume(tmp_path):
     (tmp_path / "recorded").write_bytes(whole)
     second.tracker.give_back("t.yaml", tmp_path / "recorded")
     assert (second.work / "t.yaml").read_bytes() == whole
+
+
+def test_file_that_lammps_has_begun_anew_after_a_resume_is_not_brought_from_the_record(tmp_path):
+    (tmp_path / "work").mkdir()
+    record = Record(tmp_path, before={"state.a": b"step 440", "state.b": b"step 400", "/elsewhere/out": b"rows"})
+    (record.work / "state.a").write_bytes(b"step 480")
+    assert record.tracker.absent == {"state.b", "/elsewhere/out"}
+    record.cut()
+    assert record.files["state.a"] == b"step 480"
+
+
+def test_file_that_is_rewritten_in_its_middle_is_recorded_as_it_is_now(record):
+    parts = [b"head" * 2000, b"old middle", b"tail" * 2000]
+    (record.work / "state").write_bytes(b"".join(parts))
+    record.cut()
+    parts[1] = b"new middle"
+    (record.work / "state").write_bytes(b"".join(parts))
+    record.cut()
+    assert record.files["state"] == b"".join(parts)

@@ -37,7 +37,7 @@ fix             time all ave/time 5 4 20 c_thermo_temp c_msd[4] file time.dat
 fix             prof all ave/chunk 10 2 50 chunks density/number temp file prof.dat
 fix             hist all ave/histo 10 2 50 0 10 10 c_ke mode vector file hist.dat
 fix             say all print 25 "step $(step) temp $t" file say.txt screen no title "# mine"
-restart         40 state.*.restart
+restart         40 state.a.restart state.b.restart
 thermo          50
 run             300
 print           "after one" append notes.txt

@@ -34,6 +34,8 @@ def texts(made: Journal) -> list[str]:
         (["fix 1 all nve", "fix_modify 1 energy yes", "unfix 1"], []),
         (["fix 1 all nve", "fix 2 all nvt 1", "fix 1 all nve x"], ["fix 1 all nve x", "fix 2 all nvt 1"]),
         (["fix 1 all nve", "fix_modify 1 energy yes", "fix 1 all nph"], ["fix 1 all nph"]),
+        (["fix 1 all nve", "fix_modify 1 energy yes", "fix 2 all recenter 0 0 0", "fix 1 all nve"],
+         ["fix 1 all nve", "fix 2 all recenter 0 0 0"]),
         (["compute a all temp", "compute_modify a extra 1", "uncompute a"], []),
         (["dump 1 all atom 1 f", "dump_modify 1 sort id", "undump 1"], []),
         (["variable x index 1 2", "variable x index 3"], ["variable x index 1 2"]),

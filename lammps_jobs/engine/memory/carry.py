@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammps_jobs.engine.memory import process
-from lammps_jobs.engine.memory.graph import Block, Graph, Kind
+from lammps_jobs.engine.memory.graph import Block, Graph, Kind, Words
 from lammps_jobs.engine.memory.process import WORD
 
 _HANDLE, _HANDLE_KINDS = np.uint32(0xFFFFF000), (0x44000000, 0x84000000, 0xC4000000)
@@ -52,6 +52,17 @@ class Pairing:
         for number in range(len(old.objects)):
             if self.partner[number] >= 0:
                 self._pair_below(number, taken)
+        names = {name: number for number, name in enumerate(new.names)}
+        self._blocks = np.array(self.partner, np.int64)
+        self._names = np.array([names.get(name, -2) for name in old.names], np.int64)
+
+    def counterparts(self, kind: NDArray[np.uint8], target: NDArray[np.int32]) -> NDArray[np.int64]:
+        """What the targets of old pointers are called in the new graph."""
+        is_own = kind == Kind.OWN
+        found = np.full(len(kind), -2, np.int64)
+        found[is_own] = self._blocks[target[is_own]]
+        found[~is_own] = self._names[target[~is_own]]
+        return found
 
     def _pair_below(self, root: int, taken: set[int]) -> None:
         pending = [root]
@@ -116,15 +127,13 @@ def _differing(block: Block, other: Block, pairing: Pairing) -> int:
     differs = (mine.words != theirs.words) & ~_keeps(mine.words, theirs.words)
     differs[mine.at] = False
     differs[theirs.at] = False
-    count = int(differs.sum())
-    their_links = dict(zip(theirs.at.tolist(), range(len(theirs.at)), strict=True))
-    for k, word in enumerate(mine.at.tolist()):
-        if mine.kind[k] == Kind.ELSEWHERE:
-            continue
-        at = their_links.get(word)
-        if at is None or (theirs.kind[at] != Kind.ELSEWHERE and not _same_link(mine, k, theirs, at, pairing)):
-            count += 1
-    return count
+    is_said = mine.kind != Kind.ELSEWHERE
+    both, here, there = np.intersect1d(mine.at[is_said], theirs.at, assume_unique=True, return_indices=True)
+    here = np.flatnonzero(is_said)[here]
+    same = (mine.kind[here] == theirs.kind[there]) & (mine.offset[here] == theirs.offset[there])
+    same &= pairing.counterparts(mine.kind[here], mine.target[here]) == theirs.target[there]
+    same |= theirs.kind[there] == Kind.ELSEWHERE
+    return int(differs.sum()) + int(np.count_nonzero(is_said)) - len(both) + int(np.count_nonzero(~same))
 
 
 def _fits(block: Block, other: Block) -> bool:
@@ -138,15 +147,6 @@ def _cut(block: Block, size: int) -> Block:
         block.address, block.owner, block.words[:size], block.at[inside], block.kind[inside], block.target[inside],
         block.offset[inside],
     )  # fmt: skip
-
-
-def _same_link(mine: Block, k: int, theirs: Block, at: int, pairing: Pairing) -> bool:
-    if mine.kind[k] != theirs.kind[at] or mine.offset[k] != theirs.offset[at]:
-        return False
-    target, other = int(mine.target[k]), int(theirs.target[at])
-    if mine.kind[k] == Kind.OWN:
-        return pairing.partner[target] == other
-    return pairing.old.names[target] == pairing.new.names[other]
 
 
 def _keeps(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -198,10 +198,15 @@ class Overlay:
 
     def _can_be_made(self, block: Block) -> bool:
         return all(
-            kind == Kind.OWN or (kind == Kind.NAMED and self.old.names[target] in self._named)
-            or (kind == Kind.LIBRARY and self.old.names[target] in self._libraries)
-            for kind, target in zip(block.kind.tolist(), block.target.tolist(), strict=True)
-        )  # fmt: skip
+            self._base(Kind(kind), int(name)) is not None
+            for kind in np.unique(block.kind[block.kind != Kind.OWN])
+            for name in np.unique(block.target[block.kind == kind])
+        )
+
+    def _base(self, kind: Kind, name: int) -> int | None:
+        """Where pointers to something with a name are counted from in this process."""
+        places = {Kind.NAMED: self._named, Kind.LIBRARY: self._libraries}.get(kind, {})
+        return places.get(self.old.names[name]) if places else None
 
     def _find_places(self) -> None:
         for number, block in enumerate(self.old.blocks):
@@ -218,37 +223,43 @@ class Overlay:
     def _write(self, number: int, block: Block) -> int:
         at = self.pairing.partner[number]
         place = int(self._place[number])
-        is_new = at < 0 or place != self.new.blocks[at].address
-        size = len(block.words) if is_new else min(len(block.words), len(self.new.blocks[at].words))
+        other = self.new.blocks[at] if at >= 0 else None
+        is_new = other is None or place != other.address
+        size = len(block.words) if is_new or other is None else min(len(block.words), len(other.words))
         block = _cut(block, size)
-        words = block.words.copy()
-        other = _cut(self.new.blocks[at], size) if at >= 0 else None
-        known = np.zeros(0, np.uint64) if other is None else other.words
-        own = block.kind == Kind.OWN
-        words[block.at[own]] = self._place[block.target[own]] + block.offset[own].astype(np.uint64)
-        for kind, places in ((Kind.NAMED, self._named), (Kind.LIBRARY, self._libraries)):
-            for k in np.flatnonzero(block.kind == kind).tolist():
-                base = places.get(self.old.names[int(block.target[k])])
-                word = int(block.at[k])
-                if base is not None:
-                    words[word] = base + int(block.offset[k])
-                elif word < len(known):
-                    words[word] = known[word]
+        known = np.zeros(0, np.uint64) if other is None else other.words[:size]
+        words, unsaid = self._said_here(block)
         if other is None:
-            words[block.at[block.kind == Kind.ELSEWHERE]] = 0
+            words[unsaid] = 0
         else:
             span = len(known)
-            stays = np.zeros(size, bool)
-            elsewhere = block.at[(block.kind == Kind.ELSEWHERE) & (block.at < span)]
-            stays[elsewhere] = True
-            stays[other.at[other.kind == Kind.ELSEWHERE]] = True
-            stays[block.at[block.kind != Kind.ELSEWHERE]] = False
-            is_data = np.ones(size, bool)
-            is_data[block.at] = False
-            stays[:span] |= is_data[:span] & _keeps(block.words[:span], known)
-            words[:span][stays[:span]] = known[stays[:span]]
+            stays = np.zeros(span, bool)
+            stays[other.at[(other.kind == Kind.ELSEWHERE) & (other.at < span)]] = True
+            stays[block.at[block.at < span]] = False
+            stays[unsaid[unsaid < span]] = True
+            is_data = np.ones(span, bool)
+            is_data[block.at[block.at < span]] = False
+            stays |= is_data & _keeps(block.words[:span], known)
+            words[:span][stays] = known[stays]
         changed = size - len(known) if is_new else 0
-        changed += int((words[: len(known)] != known).sum())
+        changed += int(np.count_nonzero(words[: len(known)] != known))
         if changed:
             process.write(place, words.tobytes())
         return changed
+
+    def _said_here(self, block: Block) -> tuple[Words, NDArray[np.uint32]]:
+        """The block's words with its pointers as they are in this process, and which of them cannot be said here."""
+        words = block.words.copy()
+        is_said = np.zeros(len(block.at), bool)
+        for kind in (Kind.NAMED, Kind.LIBRARY):
+            for name in np.unique(block.target[block.kind == kind]):
+                base = self._base(kind, int(name))
+                if base is not None:
+                    chosen = (block.kind == kind) & (block.target == name)
+                    words[block.at[chosen]] = np.uint64(base) + block.offset[chosen].astype(np.uint64)
+                    is_said |= chosen
+        own = np.flatnonzero(block.kind == Kind.OWN)
+        own = own[self._place[block.target[own]] != 0]
+        words[block.at[own]] = self._place[block.target[own]] + block.offset[own].astype(np.uint64)
+        is_said[own] = True
+        return words, block.at[~is_said]

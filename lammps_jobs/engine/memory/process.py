@@ -151,6 +151,10 @@ class Mapping:
         at = bisect_right(self._lows, address) - 1
         return self._rows[at][2] if at >= 0 and address < self._rows[at][1] else None
 
+    def end_of(self, address: int) -> int:
+        """Where the mapping ends that holds `address`."""
+        return self._rows[bisect_right(self._lows, address) - 1][1]
+
 
 @cache
 def symbol(address: int) -> tuple[str, int]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from lammps_jobs.engine.memory import objects, process
 from lammps_jobs.engine.memory.carry import Compared, Overlay, compare
-from lammps_jobs.engine.memory.graph import Graph, Walk
+from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.process import WORD, Unknown
+from lammps_jobs.engine.memory.walk import Walk
 
 CARRIED = ("Update", "Output", "Domain", "Force", "Group")
 FOREIGN = ("Atom", "Neighbor", "Comm")

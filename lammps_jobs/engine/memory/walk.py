@@ -1,0 +1,265 @@
+"""The walk through the memory of a process that makes a graph of its objects.
+
+Blocks may hold hundreds of thousands of pointers, one for each atom's row: so pointers are looked up in order of their
+address, and all that lead into the same block, or the same library, at once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lammps_jobs.engine.memory import process
+from lammps_jobs.engine.memory.graph import Block, Graph, Kind, Words, empty
+from lammps_jobs.engine.memory.process import WORD, Mapping
+
+MOST_BLOCKS = 20_000
+"""Blocks of one object; one with more is not followed any further, and counts as not seen."""
+MACHINERY = ("9Irregular",)
+"""Classes of LAMMPS whose objects only move data between ranks, with buffers that they make and free as they do."""
+LIBRARIES = ("_ZTV18colvarproxy_lammps",)
+"""Virtual tables of whole libraries inside LAMMPS with streams and files of their own, of which memory is but a part:
+whoever owns one takes up again what it has put into the restart file."""
+_VECTOR = 3
+"""Words of an std::vector: its begin, its end, the end of its room."""
+_STRUCTS = 4096
+"""Bytes up to which a block may be some structs with pointers between numbers."""
+_FILE_SIZE, _FILE_TABLE = 0x1D8, 0xD8
+"""Of a FILE of glibc: its bytes, and where the pointer to its functions lies, which are in libc."""
+
+
+_MAP_SIZE, _NODE_SIZE, _SEVERAL = 56, 72, 8
+"""Of libstdc++'s std::map from a string to a pointer: usable bytes of the block of its head (five words and a
+comparison) and of a node (four words, the string, the pointer), and from how many entries on it is taken for one."""
+_SEARCHED = 1 << 16
+"""Bytes of a block of others' that are searched: what lies behind is numbers, or rows of blocks known by then."""
+_OTHERS, _NAMED = -1, -2
+"""In place of the index of a block: it is no part of the graph, or it is an object with a name."""
+_Links = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]
+
+
+class Walk:
+    """One look at the memory of a process that is at rest."""
+
+    def __init__(self, named: dict[str, int], foreign: list[int], shallow: list[int], answers: list[int]) -> None:
+        """`named`: every object that has a name, by its address. What is reached through the objects in `foreign` is
+        theirs, and ELSEWHERE for all others; so is what is reached through those in `shallow`, of which only the
+        numbers in themselves are state. `answers`: vectors that LAMMPS makes again when it is asked for them."""
+        self._answers = answers
+        self._mapping = Mapping()
+        self._lows, self._highs, self._files = self._mapping.table()
+        self._names: dict[int, str] = {address: name for name, address in named.items()}
+        self._name_index: dict[str, int] = {}
+        self._starts: list[int] = []
+        self._claimed: dict[int, tuple[int, int]] = {}
+        """By the address of a block: its size, and its index in the graph, _OTHERS or _NAMED."""
+        self._unsaid: list[tuple[Block, NDArray[np.int64]]] = []
+        """Pointers that lead into no block that was known when they were met."""
+        for address in self._names:
+            self._put(address, process.block_size(address), _NAMED)
+        for address in [*foreign, *shallow]:
+            self._claim(address)
+
+    @property
+    def libraries(self) -> dict[str, int]:
+        """Where each file of code is loaded, by its name."""
+        return {name: base for base, name in self._files.values()}
+
+    def _put(self, address: int, size: int, index: int) -> None:
+        if address not in self._claimed:
+            insort(self._starts, address)
+        self._claimed[address] = size, index
+
+    def _block_around(self, address: int) -> tuple[int, int, int] | None:
+        """Begin, end and index of the known block that holds `address`, or ends there, as vectors say their end."""
+        at = bisect_right(self._starts, address) - 1
+        if at < 0:
+            return None
+        start = self._starts[at]
+        size, index = self._claimed[start]
+        return (start, start + size, index) if address <= start + size else None
+
+    # -- what is not ours --------------------------------------------------------------------------
+
+    def _claim(self, root: int) -> None:
+        """Mark all that is reached from `root`."""
+        queue = [(root, process.block_size(root))]
+        while queue:
+            address, size = queue.pop()
+            words = _words(address, min(size, _SEARCHED))
+            is_pointer = self._is_mapped(words)
+            if self._is_buffer(address, words, is_pointer):
+                continue
+            pointers: list[int] = np.sort(words[is_pointer]).tolist()
+            at = 0
+            while at < len(pointers):
+                word = pointers[at]
+                known = self._block_around(word)
+                found = 0 if known else process.block_size(word)
+                if found:
+                    known = word, word + found, _OTHERS
+                    self._put(word, found, _OTHERS)
+                    if not self._is_registry(word, found):
+                        queue.append((word, found))
+                at = bisect_right(pointers, known[1], at) if known else at + 1
+
+    def _is_buffer(self, address: int, words: Words, is_pointer: NDArray[np.bool_]) -> bool:
+        """Whether a block holds numbers, and what looks like addresses in it are leftovers: it is big, no object, and
+        not full of pointers as an array of rows is."""
+        if len(words) * WORD <= _STRUCTS or process.class_of(address):
+            return False
+        return 2 * int(np.count_nonzero(is_pointer)) < int(np.count_nonzero(words))
+
+    def _is_mapped(self, words: Words) -> NDArray[np.bool_]:
+        is_mapped: NDArray[np.bool_] = (words >= self._lows[0]) & (words < self._highs[-1])
+        some = np.flatnonzero(is_mapped)
+        at = np.searchsorted(self._lows, words[some], side="right") - 1
+        is_mapped[some] = words[some] < self._highs[at]
+        return is_mapped
+
+    # -- what is ours ------------------------------------------------------------------------------
+
+    def graph(self, objects: dict[str, int]) -> Graph:
+        """The graph of these named objects."""
+        graph = Graph()
+        for number, (name, address) in enumerate(objects.items()):
+            graph.objects.append((name, process.class_of(address)))
+            self._put(address, process.block_size(address), number)
+            graph.blocks.append(empty(address, number))
+        for number, (name, address) in enumerate(objects.items()):
+            before = len(graph.blocks)
+            pending = [number]
+            if not self._claimed[address][0]:
+                graph.unseen.append(name)
+                continue
+            while pending:
+                pending += self._follow(graph, graph.blocks[pending.pop()])
+                if len(graph.blocks) - before > MOST_BLOCKS:
+                    graph.unseen.append(name)
+                    break
+        self._say_the_rest()
+        graph.names = list(self._name_index)
+        return graph
+
+    def _follow(self, graph: Graph, block: Block) -> range:
+        """Read a block, and say what its pointers lead to; indices of blocks that were found by it."""
+        size = self._claimed[block.address][0]
+        words = _words(block.address, size)
+        for answer in self._answers:
+            if 0 <= answer - block.address < size:
+                first = (answer - block.address) // WORD
+                words = words.copy()
+                words[first : first + _VECTOR] = 0
+        is_pointer = self._is_mapped(words)
+        block.words, block.at = words, np.flatnonzero(is_pointer).astype(np.uint32)
+        if not len(block.at) or self._is_buffer(block.address, words, is_pointer):
+            block.kind, block.target, block.offset = _elsewhere(len(block.at))
+            return range(0)
+        before = len(graph.blocks)
+        pointers, back = np.unique(words[block.at], return_inverse=True)
+        kind, target, offset = self._say(graph, pointers, block.owner)
+        block.kind, block.target, block.offset = kind[back], target[back], offset[back]
+        unsaid = np.flatnonzero(block.kind == Kind.ELSEWHERE)
+        if len(unsaid):
+            self._unsaid.append((block, unsaid))
+        return range(before, len(graph.blocks))
+
+    def _say(self, graph: Graph, pointers: Words, owner: int) -> _Links:
+        """What each of `pointers`, which ascend, leads to."""
+        kind, target, offset = links = _elsewhere(len(pointers))
+        addresses: list[int] = pointers.tolist()
+        at = 0
+        while at < len(addresses):
+            word = addresses[at]
+            known = self._block_around(word) or self._discover(graph, word, owner)
+            if known is None:
+                file = self._mapping.file_of(word)
+                if not (file and file.startswith("/")):
+                    at += 1
+                    continue
+                base, name = self._files[file]
+                end = bisect_left(addresses, self._mapping.end_of(word), at)
+                said = Kind.LIBRARY, self._name(name), base
+            else:
+                end = bisect_right(addresses, known[1], at)
+                said = self._of_block(*known)
+            if said[0] != Kind.ELSEWHERE:
+                kind[at:end], target[at:end] = said[:2]
+                offset[at:end] = pointers[at:end].astype(np.int64) - said[2]
+            at = end
+        return links
+
+    def _of_block(self, start: int, _end: int, index: int) -> tuple[Kind, int, int]:
+        """What pointers into a known block lead to, and from where they are counted."""
+        if index >= 0:
+            return Kind.OWN, index, start
+        if start in self._names:
+            return Kind.NAMED, self._name(self._names[start]), start
+        return Kind.ELSEWHERE, -1, 0
+
+    def _discover(self, graph: Graph, word: int, owner: int) -> tuple[int, int, int] | None:
+        """The block that begins at `word` and was not known, if there is one."""
+        size = process.block_size(word)
+        if not size:
+            return None
+        index = _OTHERS
+        if process.symbol(process.word(word))[0] in LIBRARIES:
+            graph.unseen.append(graph.objects[owner][0])
+        elif not (self._is_file(word, size) or self._is_registry(word, size) or _is_machinery(word)):
+            index = len(graph.blocks)
+            graph.blocks.append(empty(word, owner))
+        self._put(word, size, index)
+        return word, word + size, index
+
+    def _say_the_rest(self) -> None:
+        """Say the pointers into the middle of blocks that were not known when they were met."""
+        starts = np.array(self._starts, np.uint64)
+        claims = np.array([self._claimed[start] for start in self._starts], np.int64).reshape(-1, 2)
+        for block, unsaid in self._unsaid:
+            pointers = block.words[block.at[unsaid]]
+            around = np.maximum(np.searchsorted(starts, pointers, side="right") - 1, 0)
+            offset = pointers.astype(np.int64) - starts[around].astype(np.int64)
+            size, index = claims[around].T
+            is_own = (offset >= 0) & (offset < size) & (index >= 0)
+            said = unsaid[is_own]
+            block.kind[said], block.target[said], block.offset[said] = Kind.OWN, index[is_own], offset[is_own]
+
+    def _name(self, name: str) -> int:
+        return self._name_index.setdefault(name, len(self._name_index))
+
+    def _is_registry(self, address: int, size: int) -> bool:
+        """Whether an std::map lies there that names functions of a library: what LAMMPS knows how to make. It is
+        the same in every process, and its hundreds of nodes are not worth a look."""
+        if size == _NODE_SIZE and self._is_code(process.word(address + _NODE_SIZE - WORD)):
+            return True
+        if size != _MAP_SIZE:
+            return False
+        root = process.word(address + 16)
+        is_big = _SEVERAL < process.word(address + 40) < MOST_BLOCKS
+        if not is_big or process.block_size(root) < _NODE_SIZE or process.word(root + WORD) != address + WORD:
+            return False
+        return self._is_code(process.word(root + _NODE_SIZE - WORD))
+
+    def _is_code(self, address: int) -> bool:
+        return bool(self._mapping.file_of(address)) and process.symbol(address)[1] == 0
+
+    def _is_file(self, address: int, size: int) -> bool:
+        if size < _FILE_SIZE:
+            return False
+        file = self._mapping.file_of(process.word(address + _FILE_TABLE))
+        return bool(file and "/libc" in file)
+
+
+def _is_machinery(address: int) -> bool:
+    """Whether an object only moves data between ranks, with buffers that it makes and frees whenever it does."""
+    return process.class_of(address) in MACHINERY
+
+
+def _elsewhere(count: int) -> _Links:
+    return np.full(count, Kind.ELSEWHERE, np.uint8), np.full(count, -1, np.int32), np.zeros(count, np.int64)
+
+
+def _words(address: int, size: int) -> Words:
+    return np.frombuffer(process.read(address, size // WORD * WORD) or b"", np.uint64)
