@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
@@ -14,6 +15,16 @@ from infra.machines import MACHINES, UNSUPPORTED, GpuArchitecture, Machine
 PROJECT = "lammps-jobs"
 DIGEST = r"^[^@\s]+@sha256:[0-9a-f]{64}$"
 Purchase = Literal["spot", "on-demand"]
+
+
+STACK = r"[a-z](-?[a-z0-9])*"
+"""Stack names: they become part of a bucket's name and of an image repository's, which take nothing else."""
+LONGEST_BUCKET = 63
+
+
+def bucket_name(stack: str, account: str, region: str) -> str:
+    """The name of the bucket with the runs' records, unique in the world."""
+    return f"{PROJECT}-{stack}-runs-{account}-{region}"
 
 
 class ConfigError(ValueError):
@@ -315,11 +326,19 @@ def load(raw: Mapping[str, str], stack: str) -> StackConfig:
         namespace, _, key = name.partition(":")
         if namespace == PROJECT:
             values[key] = _parsed(text)
+    if not re.fullmatch(STACK, stack):
+        raise ConfigError(f"Stack name {stack!r}: use lower-case letters, digits and single dashes, a letter first "
+                          "(it becomes part of a bucket's name): pulumi stack rename NAME")  # fmt: skip
     if "region" in values:
         raise ConfigError(f"{file}: {PROJECT}:region is not used. Say it once, as aws:region.")
     region = raw.get("aws:region", "")
     if not region:
         raise ConfigError(f"{file}: aws:region is missing. Set it: pulumi config set aws:region eu-central-1")
+    too_long = len(bucket_name(stack, "0" * 12, region)) - LONGEST_BUCKET
+    if too_long > 0:
+        raise ConfigError(f"Stack name {stack!r} is too long by {too_long}: in {region} it can have "
+                          f"{len(stack) - too_long} characters (a bucket's name has at most {LONGEST_BUCKET}): "
+                          "pulumi stack rename NAME")  # fmt: skip
     try:
         return StackConfig.model_validate({**values, "region": region})
     except ValidationError as error:

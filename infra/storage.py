@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.base import Component, Context
+from infra.config import bucket_name
 
 
 class Storage(Component):
@@ -21,7 +22,7 @@ class Storage(Component):
         self.key = self._key(keep) if config.encryption == "kms" else None
         self.bucket = aws.s3.Bucket(
             "runs",
-            bucket=f"{self.name('runs')}-{context.account}-{context.region}",
+            bucket=bucket_name(context.stack, context.account, context.region),
             force_destroy=not keep,
             tags=self.tags("runs"),
             opts=self.child(protect=context.config.protect, retain=keep),
