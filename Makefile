@@ -79,6 +79,7 @@ lock: $(READY) ## pin all dependencies anew
 	$(BIN)/$(COMPILE) --extra local --extra analysis --output-file requirements/user.lock pyproject.toml
 	$(BIN)/$(COMPILE) --extra local --extra aws --output-file requirements/image.lock pyproject.toml
 	$(BIN)/$(COMPILE) --extra engine --extra aws --output-file requirements/image-gpu.lock pyproject.toml
+	$(BIN)/$(COMPILE) --extra infra --constraint requirements/dev.lock --output-file requirements/infra.lock pyproject.toml
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage .coverage.*

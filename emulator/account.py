@@ -6,6 +6,7 @@ against botocore's model of the request and kept in `Account.only_checked`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,9 +70,24 @@ class Account:
                 zones = self.client("ec2").describe_availability_zones()["AvailabilityZones"]
                 names = sorted(zone["ZoneName"] for zone in zones if zone["State"] == args.get("state", "available"))
                 return {"names": names, "id": self.region, "groupNames": [], "zoneIds": [], "region": self.region}
+            case "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
+                zones = [self.region + letter for letter in "abc"]
+                return offerings(zones, args)
             case "aws:servicequotas/getServiceQuota:getServiceQuota":
                 return {"value": self.quotas.get(args["quotaCode"], 10_000.0), "id": args["quotaCode"], **args}
             case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
                 return {"userName": "AWS", "password": "token", "id": self.region, "proxyEndpoint": "", "expiresAt": "",
                         "authorizationToken": "token", "region": self.region}  # fmt: skip
         raise KeyError(f"The table of the test account does not know the function {token}")
+
+
+def offerings(zones: Sequence[str], args: Inputs) -> Inputs:
+    """An answer of DescribeInstanceTypeOfferings in which every zone has every type that was asked for."""
+    (types,) = [one["values"] for one in args["filters"] if one["name"] == "instance-type"]
+    pairs = [(zone, name) for zone in zones for name in types]
+    return {
+        "locations": [zone for zone, _ in pairs],
+        "instanceTypes": [name for _, name in pairs],
+        "locationTypes": ["availability-zone"] * len(pairs),
+        "id": "",
+    }

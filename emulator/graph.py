@@ -13,7 +13,7 @@ from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import Stack
 
 from emulator import ROOT
-from emulator.account import Account
+from emulator.account import Account, offerings
 from infra.config import PROJECT
 
 
@@ -38,6 +38,8 @@ class Graph(Mocks):
 
     account: Account | None = None
     quotas: dict[str, float] = field(default_factory=dict)
+    offered: dict[str, set[str]] = field(default_factory=dict)
+    """Instance types by zone; every type in every zone where it is empty."""
     resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
 
@@ -52,6 +54,9 @@ class Graph(Mocks):
     def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # both are taken
         if self.account:
             return self.account.invoke(args.token, args.args)
+        if self.offered and args.token.endswith(":getInstanceTypeOfferings"):
+            pairs = [(zone, name) for zone, names in self.offered.items() for name in sorted(names)]
+            return {"locations": [zone for zone, _ in pairs], "instanceTypes": [name for _, name in pairs], "id": ""}
         return _known(args, self.quotas)
 
     def of(self, token: str) -> dict[str, dict[str, Any]]:
@@ -94,6 +99,8 @@ def _known(args: MockCallArgs, quotas: dict[str, float]) -> dict[str, Any]:
             return {"accountId": "123456789012", "arn": "", "userId": "", "id": ""}
         case "getAvailabilityZones":
             return {"names": [f"us-east-1{letter}" for letter in "abc"], "id": ""}
+        case "getInstanceTypeOfferings":
+            return offerings([f"us-east-1{letter}" for letter in "abc"], dict(args.args))
         case "getServiceQuota":
             return {"value": quotas.get(str(args.args["quotaCode"]), 10_000.0), "id": ""}
         case "getAuthorizationToken":

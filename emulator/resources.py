@@ -261,7 +261,7 @@ def budget(inputs: Inputs) -> Inputs:
         "budgetType": inputs["budgetType"],
         "timeUnit": inputs["timeUnit"],
         "budgetLimit": {"amount": inputs["limitAmount"], "unit": inputs["limitUnit"]},
-        "costFilters": {one["name"]: one["values"] for one in inputs["costFilters"]},
+        "costFilters": {one["name"]: one["values"] for one in inputs.get("costFilters", [])},
     }
     return {"accountId": "123456789012", "budget": budget, "notificationsWithSubscribers": subscribers}
 
@@ -276,8 +276,9 @@ def make_budget(account: Account, inputs: Inputs) -> Made:
 
 
 def anomaly(inputs: Inputs) -> Inputs:
-    monitor = {"monitorName": inputs["name"], "monitorType": inputs["monitorType"],
-               "monitorSpecification": json.loads(inputs["monitorSpecification"])}  # fmt: skip
+    monitor = without(inputs, "tags", "name", "monitorSpecification") | {"monitorName": inputs["name"]}
+    if "monitorSpecification" in inputs:
+        monitor["monitorSpecification"] = json.loads(inputs["monitorSpecification"])
     return {"anomalyMonitor": monitor}
 
 

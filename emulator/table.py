@@ -180,6 +180,8 @@ KINDS: dict[str, Kind] = {
         lambda a, n, old, new: a.call("budgets", "UpdateBudget", {
             "accountId": "123456789012", "newBudget": budget(new)["budget"]}) and {},
     ),
+    "aws:budgets/budgetAction:BudgetAction": checked("budgets", "CreateBudgetAction", lambda i: {
+        **without(i, "tags"), "accountId": "123456789012"}),
     "aws:costexplorer/anomalyMonitor:AnomalyMonitor": checked("ce", "CreateAnomalyMonitor", anomaly),
     "aws:costexplorer/anomalySubscription:AnomalySubscription": checked(
         "ce", "CreateAnomalySubscription", anomaly_mail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -26,6 +27,8 @@ from lammps_jobs.backends.aws_batch.contract import (
 
 SCRATCH = "/scratch"
 METADATA = "http://169.254.169.254"
+LONGEST_GOODBYE_MIN = 360
+"""Minutes that jobs have to end when their machine is exchanged by an update: the most that the provider takes."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class Batch(Component):
         environments = {pool.name: self._environment(pool) for pool in config.pools}
         self.pools = {}
         for pool in config.pools:
-            behind = [environments[pool.name]] + ([environments[pool.fallback]] if pool.fallback else [])
+            behind = [environments[pool.name]]
+            if pool.fallback and pool.critical:  # on-demand machines cost three times as much: only where it is said
+                behind.append(environments[pool.fallback])
             self.pools[pool.name] = DeployedPool(self._queue(pool, behind), self._definition(pool), behind)
         self.register_outputs({name: pool.queue.arn for name, pool in self.pools.items()})
 
@@ -88,9 +93,10 @@ class Batch(Component):
                 "tags": self.tags(pool.name),
             },
             # no service_role: only with the service-linked role can AWS update it in place
-            update_policy={"terminate_jobs_on_update": False, "job_execution_timeout_minutes": 30},
+            update_policy={"terminate_jobs_on_update": False, "job_execution_timeout_minutes": LONGEST_GOODBYE_MIN},
             tags=self.tags(pool.name),
-            opts=self.child(),
+            # without them machines cannot leave the cluster: taken down first, the environment stays in DELETING
+            opts=self.child(after=self.identity.machine_policies),
         )
 
     def _template(self, pool: Pool) -> aws.ec2.LaunchTemplate:
@@ -104,7 +110,6 @@ class Batch(Component):
                 "http_endpoint": "enabled",
                 "http_tokens": "required",
                 "http_put_response_hop_limit": 2,  # one more than the machine: containers ask for the Spot notice
-                "instance_metadata_tags": "enabled",
             },
             block_device_mappings=[
                 {
@@ -118,17 +123,16 @@ class Batch(Component):
                 }
             ],
             user_data=base64.b64encode(user_data(pool).encode()).decode(),
-            tag_specifications=[
-                {"resource_type": kind, "tags": self.tags(pool.name)} for kind in ("instance", "volume")
-            ],
+            tag_specifications=[{"resource_type": "volume", "tags": self.tags(pool.name)}],
             tags=self.tags(pool.name),
             opts=self.child(),
         )
 
     def _queue(self, pool: Pool, behind: list[aws.batch.ComputeEnvironment]) -> aws.batch.JobQueue:
         limit = int(self.context.config.runnable_limit_h * 3600)
-        reasons = ("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY", "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
-                   "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")  # fmt: skip
+        reasons = ["MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"]
+        if self.context.config.cancel_without_capacity:
+            reasons.insert(0, "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
         return aws.batch.JobQueue(
             pool.name,
             name=self.name(pool.name),
@@ -152,7 +156,7 @@ class Batch(Component):
             image=self.images.digests[pool.variant],
             job=self.identity.jobs[pool.name].arn,
             execution=self.identity.execution.arn,
-            bucket=self.storage.bucket.id,
+            bucket=self.storage.name_of_bucket,
             group=self.log_group.name,
         ).apply(lambda known: json.dumps(container_of(pool, self.context, **known), sort_keys=True))
         return aws.batch.JobDefinition(
@@ -178,9 +182,17 @@ def retry_rules() -> list[Any]:
         {"action": "RETRY", "on_status_reason": "Host EC2*"},  # the machine is gone
         {"action": "RETRY", "on_exit_code": str(INTERRUPTED)},  # interrupted, its checkpoint committed
         {"action": "RETRY", "on_exit_code": str(MACHINE_UNUSABLE)},  # a GPU that does not work: another machine
-        {"action": "RETRY", "on_reason": "CannotPullContainer*"},
+        {"action": "RETRY", "on_status_reason": "Task failed to start*"},  # the image, Docker, a disk: another try
         {"action": "EXIT", "on_reason": "*"},
     ]
+
+
+def own_limit_s(limit_s: float) -> int:
+    """Seconds after which an attempt ends itself: a job that AWS Batch has to end is never tried again.
+
+    A quarter of an hour before, since AWS counts from before the image's start and the last upload takes its time.
+    """
+    return int(limit_s - min(900.0, limit_s / 4))
 
 
 def container_of(
@@ -197,9 +209,12 @@ def container_of(
         Variable.STACK.value: context.stack,
         Variable.POOL.value: pool.name,
         Variable.SCRATCH.value: SCRATCH,
-        Variable.TIMEOUT_S.value: str(int(pool.job.timeout_h * 3600)),
+        Variable.TIMEOUT_S.value: str(own_limit_s(pool.job.timeout_h * 3600)),
         Variable.GPUS.value: str(pool.job_gpus),
         Variable.GPU_ARCH.value: pool.gpu or "",
+        # Open MPI takes cores for slots, and binds the ranks of every container to the same first cores
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PRTE_MCA_hwloc_default_binding_policy": "none",
         "TMPDIR": SCRATCH,
         "HOME": SCRATCH,
     }
@@ -215,12 +230,19 @@ def container_of(
         "privileged": False,
         "readonlyRootFilesystem": True,
         "user": "1000:1000",
+        "ulimits": [{"name": name, "softLimit": -1, "hardLimit": -1} for name in ("memlock", "stack")],  # MPI, OpenMP
         "linuxParameters": {"initProcessEnabled": True, "sharedMemorySize": pool.job.shm_mib},
         "volumes": [{"name": "scratch", "host": {"sourcePath": SCRATCH}}],
         "mountPoints": [{"sourceVolume": "scratch", "containerPath": SCRATCH, "readOnly": False}],
         "logConfiguration": {
             "logDriver": "awslogs",
-            "options": {"awslogs-group": group, "awslogs-region": context.region, "awslogs-stream-prefix": pool.name},
+            "options": {
+                "awslogs-group": group,
+                "awslogs-region": context.region,
+                "awslogs-stream-prefix": pool.name,
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
+            },  # throttled logs must not stall LAMMPS
         },
     }
 
@@ -230,27 +252,14 @@ BOUNDARY = "==lammps-jobs=="
 
 def user_data(pool: Pool) -> str:
     """What a machine does at its first start: the ECS agent's settings and the scratch folder (MIME, as Batch asks)."""
-    settings = {
-        "ECS_CONTAINER_STOP_TIMEOUT": f"{TERM_GRACE_S:g}s",
-        "ECS_ENABLE_SPOT_INSTANCE_DRAINING": "true",
-        "ECS_IMAGE_PULL_BEHAVIOR": "prefer-cached",
-        "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": "10m",
-    }
-    lines = ["#!/bin/bash", "set -euo pipefail", f"mkdir -p {SCRATCH}"]
-    if pool.scratch == "instance-store":
-        lines += [
-            "disks=$(lsblk --nodeps --noheadings --paths --output NAME,MODEL | awk '/Instance Storage/ {print $1}')",
-            'count=$(echo "$disks" | wc --words)',
-            'if [ "$count" -gt 1 ]; then',
-            '  mdadm --create /dev/md0 --run --level=0 --raid-devices="$count" $disks',
-            "  disks=/dev/md0",
-            "fi",
-            'if [ -n "$disks" ]; then',
-            f"  mkfs.ext4 -q -E nodiscard $disks && mount -o noatime $disks {SCRATCH}",
-            "fi",
-        ]
-    lines += [f"chmod 1777 {SCRATCH}"]
-    lines += [f"echo {name}={value} >> /etc/ecs/ecs.config" for name, value in settings.items()]
+    shebang, _, script = (Path(__file__).parent / "user-data.sh").read_text().partition("\n")
+    lines = [
+        shebang,
+        f"SCRATCH={SCRATCH}",
+        f"INSTANCE_STORE={'yes' if pool.scratch == 'instance-store' else 'no'}",
+        f"STOP_TIMEOUT={TERM_GRACE_S:g}s",
+        script,
+    ]
     return "\n".join(
         [
             "MIME-Version: 1.0",

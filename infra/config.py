@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
@@ -14,6 +15,16 @@ from infra.machines import MACHINES, UNSUPPORTED, GpuArchitecture, Machine
 PROJECT = "lammps-jobs"
 DIGEST = r"^[^@\s]+@sha256:[0-9a-f]{64}$"
 Purchase = Literal["spot", "on-demand"]
+
+
+STACK = r"[a-z](-?[a-z0-9])*"
+"""Stack names: they become part of a bucket's name and of an image repository's, which take nothing else."""
+LONGEST_BUCKET = 63
+
+
+def bucket_name(stack: str, account: str, region: str) -> str:
+    """The name of the bucket with the runs' records, unique in the world."""
+    return f"{PROJECT}-{stack}-runs-{account}-{region}"
 
 
 class ConfigError(ValueError):
@@ -28,7 +39,9 @@ class Network(Section):
     cidr: IPv4Network = IPv4Network("10.40.0.0/16")
     """Addresses of the VPC; /16 to /22."""
     zones: int = Field(default=2, ge=2, le=3)
-    """Availability zones to spread over. More zones, more Spot capacity to choose from."""
+    """Availability zones to spread over, chosen where the pools' types are offered. More zones, more Spot capacity."""
+    zone_names: tuple[str, ...] = Field(default=(), max_length=3)
+    """The zones themselves, instead of `zones`: pins them, so that no later choice exchanges the subnets."""
     egress: Literal["public", "nat", "endpoints"] = "public"
     """How machines reach AWS: `public` subnets with an address each (cheapest, nothing can reach in), `nat`
     (private subnets, one gateway, about 35 USD a month plus traffic) or `endpoints` (private subnets without any
@@ -42,6 +55,8 @@ class Network(Section):
     def _fits(self) -> Network:
         if not 16 <= self.cidr.prefixlen <= 22:
             raise ValueError(f"cidr {self.cidr} must be /16 to /22")
+        if self.zone_names and not 2 <= len(set(self.zone_names)) == len(self.zone_names):
+            raise ValueError("zone_names must be two or three different zones")
         for other in self.avoid:
             if self.cidr.overlaps(other):
                 raise ValueError(f"cidr {self.cidr} overlaps {other}, which `avoid` names: choose another range")
@@ -79,9 +94,10 @@ class Pool(Section):
     allocation: Literal["price-capacity", "capacity", "best-fit-progressive"] | None = None
     """How AWS chooses among the types; null for price-capacity (Spot) or best-fit-progressive (on-demand)."""
     fallback: str | None = None
-    """On-demand pool that takes over where this Spot pool finds no machines."""
+    """On-demand pool that takes over where this Spot pool gets a run nowhere, or at once with `critical`."""
     critical: bool = False
-    """Whether work must not wait for Spot capacity; such a pool needs a fallback."""
+    """Whether AWS Batch starts machines of `fallback` by itself where Spot has none. False: jobs wait for Spot, and
+    only a run that loses its machine three times without a new checkpoint goes to the fallback."""
     scratch: Literal["instance-store", "ebs"] = "ebs"
     """Where attempts write: the machine's own NVMe disks, or its root volume."""
     disk_gib: int = Field(default=100, ge=30, le=16384)
@@ -166,15 +182,27 @@ def _families() -> list[str]:
     return sorted({name.split(".")[0] for name in MACHINES})
 
 
+class ExistingBucket(Section):
+    """A bucket that is there already, with its settings: one that `pulumi destroy` kept, or the institute's."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """Its name."""
+    key_arn: str | None = Field(default=None, pattern=r"^arn:[^:]+:kms:[^:]+:\d{12}:key/[\w-]+$")
+    """ARN of the KMS key that it is encrypted with; null for Amazon's own."""
+
+
 class Storage(Section):
     """The bucket with the runs' records."""
 
+    existing: ExistingBucket | None = None
+    """Use this bucket and make none; all other keys of `storage` have no effect then."""
     encryption: Literal["s3", "kms"] = "s3"
     """Keys: Amazon's own (`s3`, free) or one of the stack's in KMS (`kms`, about 1 USD a month plus requests)."""
     versioning: bool = True
     """Whether a deleted or overwritten object can be had back for `noncurrent_days`."""
-    noncurrent_days: int = Field(default=7, ge=1)
-    """Days after which old versions (checkpoints that were superseded, mostly) go."""
+    noncurrent_days: int = Field(default=1, ge=1)
+    """Days after which deleted objects go for good. Nearly all are superseded checkpoints: a run that takes 1 GB every
+    ten minutes leaves 144 GB a day here, about 3 USD a month for each day kept."""
     archive_after_days: int | None = Field(default=None, ge=30)
     """Days after which results move to the infrequent-access class; null for never."""
     on_destroy: Literal["keep", "delete"] = "keep"
@@ -225,17 +253,26 @@ class Alerts(Section):
     """Who hears of failing jobs, stuck queues and spending; each address has to confirm once."""
     monthly_budget_usd: float | None = Field(default=None, gt=0)
     """Budget in USD a month; told at 50, 80 and 100 % and when the forecast exceeds it."""
+    stop_at_budget: bool = False
+    """Whether a month's spending above the budget denies all job submissions (continuations, too) until somebody
+    detaches the policy. Jobs that run go on until their attempt ends."""
     anomaly_usd: float | None = Field(default=None, gt=0)
     """Unusual spending from which on AWS tells, in USD."""
+    anomaly_monitor_arn: str | None = Field(default=None, pattern=r"^arn:[^:]+:ce::\d{12}:anomalymonitor/[\w-]+$")
+    """The account's own monitor of all services, which AWS allows once (and often makes by itself as
+    `Default-Services-Monitor`); null to make it."""
     checkpoint_age_min: int = Field(default=60, ge=5)
     """Minutes since the last checkpoint of a running job from which on an alarm goes off."""
     cost_tags: bool = False
-    """Whether to activate the cost allocation tags (once per payer account, after the first job has run)."""
+    """Whether to activate the cost allocation tags (in the payer account, after the first job has run) and to count
+    only what carries the stack's tag. Without it budget and anomalies see all of the account."""
 
     @model_validator(mode="after")
     def _has_readers(self) -> Alerts:
         if (self.monthly_budget_usd or self.anomaly_usd) and not self.emails:
             raise ValueError("a budget or an anomaly threshold that nobody hears of: add `emails`")
+        if self.stop_at_budget and not self.monthly_budget_usd:
+            raise ValueError("stop_at_budget has no budget to stop at: set monthly_budget_usd")
         return self
 
 
@@ -249,8 +286,8 @@ class Quotas(Section):
 class Sharing(Section):
     half_life_h: float = Field(default=6, gt=0, le=168)
     """Hours after which past use counts half in the fair share between users and sweeps."""
-    reservation_percent: int = Field(default=10, ge=0, le=99)
-    """Share of a pool kept for those who use nothing yet."""
+    reservation_percent: int = Field(default=0, ge=0, le=99)
+    """Share of a pool kept for those who use nothing yet; one user alone cannot have it."""
 
 
 class StackConfig(Section):
@@ -268,10 +305,16 @@ class StackConfig(Section):
     sharing: Sharing = Sharing()
     github: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     """GitHub repository (`owner/name`) whose main branch may submit runs, without a key."""
+    github_provider: Literal["make", "existing"] = "make"
+    """AWS allows one OIDC provider of GitHub in an account: `existing` where another stack or project has made it."""
+    account: str | None = Field(default=None, pattern=r"^\d{12}$", coerce_numbers_to_str=True)
+    """The only AWS account to deploy to; with other credentials nothing is done. Null for any."""
     protect: bool = False
     """Whether the bucket, the image repository and the network are protected against deletion."""
     runnable_limit_h: float = Field(default=12, ge=1 / 6, le=24)
-    """Hours after which a job that cannot start is cancelled, with the reason."""
+    """Hours after which a job that can never start (it asks for more than its pool has) is cancelled."""
+    cancel_without_capacity: bool = False
+    """Whether jobs that find no machines for `runnable_limit_h` are cancelled, too, which fails their runs."""
 
     @model_validator(mode="after")
     def _consistent(self) -> StackConfig:
@@ -292,8 +335,12 @@ class StackConfig(Section):
             missing = self.variants - set(self.image.digests)
             if missing:
                 raise ValueError(f"image.digests: missing {', '.join(sorted(missing))}, which the pools need")
-        if self.access.kind == "session-manager" and self.network.egress == "endpoints":
-            return self
+        for pool in self.pools:
+            left = pool.max_vcpus * (100 - self.sharing.reservation_percent) / 100
+            if left < pool.job_vcpus:
+                raise ValueError(f"sharing.reservation_percent {self.sharing.reservation_percent} leaves {left:g} of "
+                                 f"{pool.max_vcpus} vCPUs of {pool.name} to a single user, but a job needs "
+                                 f"{pool.job_vcpus}: lower it, or raise max_vcpus")  # fmt: skip
         if self.access.kind == "ssh" and self.network.egress != "public":
             raise ValueError("access.kind 'ssh' cannot reach private subnets: use session-manager or instance-connect")
         return self
@@ -315,11 +362,19 @@ def load(raw: Mapping[str, str], stack: str) -> StackConfig:
         namespace, _, key = name.partition(":")
         if namespace == PROJECT:
             values[key] = _parsed(text)
+    if not re.fullmatch(STACK, stack):
+        raise ConfigError(f"Stack name {stack!r}: use lower-case letters, digits and single dashes, a letter first "
+                          "(it becomes part of a bucket's name): pulumi stack rename NAME")  # fmt: skip
     if "region" in values:
         raise ConfigError(f"{file}: {PROJECT}:region is not used. Say it once, as aws:region.")
     region = raw.get("aws:region", "")
     if not region:
         raise ConfigError(f"{file}: aws:region is missing. Set it: pulumi config set aws:region eu-central-1")
+    too_long = len(bucket_name(stack, "0" * 12, region)) - LONGEST_BUCKET
+    if too_long > 0:
+        raise ConfigError(f"Stack name {stack!r} is too long by {too_long}: in {region} it can have "
+                          f"{len(stack) - too_long} characters (a bucket's name has at most {LONGEST_BUCKET}): "
+                          "pulumi stack rename NAME")  # fmt: skip
     try:
         return StackConfig.model_validate({**values, "region": region})
     except ValidationError as error:
@@ -359,6 +414,8 @@ def _allowed(path: tuple[Any, ...]) -> str:
         "network": Network, "pools": Pool, "storage": Storage, "access": Access, "alerts": Alerts,
         "quotas": Quotas, "sharing": Sharing, "job": Job, "build": Build, "existing": Existing,
     }  # fmt: skip
+    if path[:1] == ("storage",):
+        models["existing"] = ExistingBucket
     model = next((models[part] for part in reversed(path[:-1]) if part in models), StackConfig)
     known = [name for name in model.model_fields if name != "region"]
     return f"Known here: {', '.join(known)}."

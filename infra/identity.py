@@ -22,7 +22,7 @@ class Identity(Component):
     def __init__(self, context: Context, storage: Storage, images: Images, log_group: aws.cloudwatch.LogGroup) -> None:
         super().__init__("Identity", context)
         self.storage = storage
-        self.key: pulumi.Output[str | None] = pulumi.Output.from_input(storage.key.arn if storage.key else None)
+        self.key: pulumi.Output[str | None] = pulumi.Output.from_input(storage.arn_of_key)
         self.repositories: pulumi.Output[list[str]] = (
             images.repository.arn.apply(lambda arn: [arn]) if images.repository else pulumi.Output.from_input([])
         )
@@ -34,6 +34,7 @@ class Identity(Component):
             pulumi.Output.all(log_group.arn, self.repositories).apply(lambda known: policies.execution(*known)),
         )
         self.jobs = {pool.name: self._job(pool) for pool in context.config.pools}
+        self.submitters = list(self.jobs.values())
         self.researcher = self._researcher(log_group)
         if context.config.github:
             self._github(context.config.github)
@@ -52,19 +53,23 @@ class Identity(Component):
             name, name=self.name(name), assume_role_policy=json.dumps(trust), tags=self.tags(name), opts=self.child()
         )
 
-    def _policy(self, name: str, role: aws.iam.Role, document: pulumi.Output[policies.Document]) -> None:
-        aws.iam.RolePolicy(name, role=role.name, policy=document.apply(json.dumps), opts=self.child())
+    def _policy(self, name: str, role: aws.iam.Role, document: pulumi.Output[policies.Document]) -> aws.iam.RolePolicy:
+        return aws.iam.RolePolicy(name, role=role.name, policy=document.apply(json.dumps), opts=self.child())
 
     def _machine(self) -> aws.iam.InstanceProfile:
         role = self._role("machine", policies.assumed_by("ec2.amazonaws.com"))
-        managed = ["service-role/AmazonEC2ContainerServiceforEC2Role"]
-        if self.context.config.access.kind == "session-manager":
-            managed.append("AmazonSSMManagedInstanceCore")
-        for name in managed:
-            arn = f"arn:{self.context.partition}:iam::aws:policy/{name}"
+        name = "AmazonEC2ContainerServiceforEC2Role"
+        self.machine_policies: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(
-                f"machine-{name.rpartition('/')[2]}", role=role.name, policy_arn=arn, opts=self.child()
+                f"machine-{name}",
+                role=role.name,
+                policy_arn=f"arn:{self.context.partition}:iam::aws:policy/service-role/{name}",
+                opts=self.child(),
             )
+        ]
+        if self.context.config.access.kind == "session-manager":
+            document = policies.session_manager(self.context.arn("ec2", "instance/*"))
+            self.machine_policies.append(self._policy("machine", role, pulumi.Output.from_input(document)))
         return aws.iam.InstanceProfile(
             "machine", name=self.name("machine"), role=role.name, tags=self.tags("machine"), opts=self.child()
         )
@@ -80,7 +85,7 @@ class Identity(Component):
         self._policy(
             name,
             role,
-            pulumi.Output.all(self.storage.bucket.arn, self.key).apply(
+            pulumi.Output.all(self.storage.arn_of_bucket, self.key).apply(
                 lambda known: policies.job(known[0], known[1], queues, definitions, jobs)
             ),
         )
@@ -112,7 +117,7 @@ class Identity(Component):
             "researcher",
             name=self.name("researcher"),
             description=f"Submit, follow and cancel runs on {context.prefix}, and fetch their results",
-            policy=pulumi.Output.all(self.storage.bucket.arn, self.key, log_group.arn, self.repositories).apply(
+            policy=pulumi.Output.all(self.storage.arn_of_bucket, self.key, log_group.arn, self.repositories).apply(
                 document
             ),
             tags=self.tags("researcher"),
@@ -120,20 +125,26 @@ class Identity(Component):
         )
 
     def _github(self, repository: str) -> None:
-        provider = aws.iam.OpenIdConnectProvider(
-            "github",
-            url="https://token.actions.githubusercontent.com",
-            client_id_lists=["sts.amazonaws.com"],
-            tags=self.tags("github"),
-            opts=self.child(),
+        issuer = "token.actions.githubusercontent.com"
+        arn = pulumi.Output.from_input(
+            f"arn:{self.context.partition}:iam::{self.context.account}:oidc-provider/{issuer}"
         )
+        if self.context.config.github_provider == "make":
+            arn = aws.iam.OpenIdConnectProvider(
+                "github",
+                url=f"https://{issuer}",
+                client_id_lists=["sts.amazonaws.com"],
+                tags=self.tags("github"),
+                opts=self.child(),
+            ).arn
         role = aws.iam.Role(
             "github",
             name=self.name("github"),
-            assume_role_policy=provider.arn.apply(lambda arn: json.dumps(policies.github(arn, repository))),
+            assume_role_policy=arn.apply(lambda arn: json.dumps(policies.github(arn, repository))),
             tags=self.tags("github"),
             opts=self.child(),
         )
+        self.submitters.append(role)
         aws.iam.RolePolicyAttachment(
             "github-researcher", role=role.name, policy_arn=self.researcher.arn, opts=self.child()
         )

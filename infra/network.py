@@ -31,10 +31,12 @@ class Network(Component):
             opts=self.child(protect=context.config.protect),
         )
         blocks = list(config.cidr.subnets(new_prefix=config.cidr.prefixlen + 3))
+        # by the zone's letter, so that a zone keeps its addresses whatever other zones are used
+        own = {zone: str(blocks[(ord(zone[-1]) - ord("a")) % (len(blocks) - 1)]) for zone in context.zones}
         public = config.egress == "public"
         self.subnets = [
-            self._subnet(("public" if public else "private") + zone[-2:], zone, str(block), public=public)
-            for zone, block in zip(context.zones, blocks, strict=False)
+            self._subnet(("public" if public else "private") + zone[-2:], zone, own[zone], public=public)
+            for zone in context.zones
         ]
         self.tables = [self._table("machines", self.subnets)]
         self._egress(str(blocks[-1]))

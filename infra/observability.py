@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra import policies
 from infra.base import Component, Context
 from infra.batch import Batch
 from lammps_jobs.backends.aws_batch.contract import NAMESPACE
@@ -93,6 +94,7 @@ class Observability(Component):
                 "detail-type": ["EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation"],
             },
         }  # fmt: skip
+        arns = [self.context.arn("events", f"rule/{self.name(name)}") for name in patterns]
         kept = aws.cloudwatch.LogGroup(
             "events",
             name=f"/aws/events/{self.context.prefix}",
@@ -103,7 +105,7 @@ class Observability(Component):
         aws.cloudwatch.LogResourcePolicy(
             "events",
             policy_name=self.name("events"),
-            policy_document=kept.arn.apply(self._may_log),
+            policy_document=kept.arn.apply(lambda arn: json.dumps(policies.keep_events(arn, arns))),
             opts=self.child(),
         )
         rules = {}
@@ -117,17 +119,6 @@ class Observability(Component):
             )
             aws.cloudwatch.EventTarget(name, rule=rules[name].name, arn=kept.arn, opts=self.child())
         return rules
-
-    def _may_log(self, arn: str) -> str:
-        statement = {
-            "Sid": "KeepEvents",
-            "Effect": "Allow",
-            "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"{arn}:*",
-            "Condition": {"StringEquals": {"aws:SourceAccount": self.context.account}},
-        }
-        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     def _alarms(self) -> None:
         age_min = self.context.config.alerts.checkpoint_age_min

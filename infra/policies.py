@@ -61,7 +61,38 @@ def execution(log_group: str, repositories: Sequence[str]) -> Document:
 def flow_logs(log_group: str) -> Document:
     """VPC flow logs: write into their own log group."""
     actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
-    return document(allow("Log", actions, [log_group, f"{log_group}:*"]))
+    return document(
+        allow("Log", actions, [log_group, f"{log_group}:*"]),
+        allow("Find", ["logs:DescribeLogGroups"], ["*"]),  # without it AWS says "Access error" and keeps no logs
+    )
+
+
+def session_manager(instances: str) -> Document:
+    """A machine that Session Manager reaches, and no more: AWS's managed policy also reads all SSM parameters."""
+    channels = ["CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel"]
+    return document(
+        allow("Register", ["ssm:UpdateInstanceInformation"], [instances]),
+        allow("Channels", [f"ssmmessages:{one}" for one in channels], ["*"]),  # these have no resources
+    )
+
+
+def keep_events(log_group: str, rules: Sequence[str]) -> Document:
+    """The resource policy by which EventBridge writes into a log group: of its two calls only one names the rule."""
+    services = {"Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]}}
+    stream = allow("Stream", ["logs:CreateLogStream"], [f"{log_group}:*"])
+    events = allow("Events", ["logs:PutLogEvents"], [f"{log_group}:*"], ArnEquals={"aws:SourceArn": list(rules)})
+    return document(stream | services, events | services)
+
+
+def no_submissions(queues: Sequence[str]) -> Document:
+    """What is attached to every role that submits when the budget is spent."""
+    return document({"Sid": "BudgetIsSpent", "Effect": "Deny", "Action": ["batch:SubmitJob"], "Resource": list(queues)})
+
+
+def stopper(roles: Sequence[str], policy: str) -> Document:
+    """AWS Budgets: attach that one policy to those roles, and detach it."""
+    only = {"ArnEquals": {"iam:PolicyARN": policy}}
+    return document(allow("Stop", ["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles, **only))
 
 
 def researcher(

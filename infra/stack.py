@@ -20,6 +20,7 @@ from infra.images import Images
 from infra.network import Network
 from infra.observability import Logs, Observability
 from infra.storage import Storage
+from infra.zones import zones_for
 from lammps_jobs.backends.aws_batch.contract import OUTPUTS_FORMAT, StackOutputs, parameter_name
 
 
@@ -51,23 +52,39 @@ def survey(stack: str, config: StackConfig, can_build: Callable[[], bool]) -> tu
     """What can be known of account and region beforehand. Raises ConfigError with what to change."""
     try:
         account = aws.get_caller_identity().account_id
-        zones = aws.get_availability_zones(
-            state="available", filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}]
-        ).names
+        # whatever their state: a zone in trouble must not exchange the network in the middle of an outage
+        zones = aws.get_availability_zones(filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}]).names
+        offered = _offered(config)
     except Exception as error:
         raise ConfigError(
             f"AWS cannot be asked with the present credentials: {_last_line(error)}\n"
             "Log in (aws sso login), set AWS_PROFILE, and check aws:region."
         ) from error
-    if len(zones) < config.network.zones:
-        raise ConfigError(f"{PROJECT}:network.zones = {config.network.zones}: {config.region} has only {len(zones)}")
+    if config.account and config.account != account:
+        raise ConfigError(
+            f"Pulumi.{stack}.yaml: {PROJECT}:account = {config.account}, but the present credentials are of {account}. "
+            "Log in to the right account (AWS_PROFILE), or change the key."
+        )
+    chosen = zones_for(config, zones, offered)
     if isinstance(config.image, Build) and not can_build():
         _no_docker(stack)
     allowed = _quotas(config) if config.quotas.check or config.quotas.request else {}
     missing = quotas.shortfalls(config, allowed) if allowed else []
     if missing and not config.quotas.request:
         raise ConfigError("\n".join([*missing, quotas.SPARE]))
-    return Context(stack, config, account, tuple(sorted(zones)[: config.network.zones])), allowed
+    return Context(stack, config, account, chosen), allowed
+
+
+def _offered(config: StackConfig) -> dict[str, set[str]]:
+    """The instance types of the pools that each zone has."""
+    types = sorted({name for pool in config.pools for name in pool.instance_types})
+    found = aws.ec2.get_instance_type_offerings(
+        location_type="availability-zone", filters=[{"name": "instance-type", "values": types}]
+    )
+    offered: dict[str, set[str]] = {}
+    for zone, name in zip(found.locations, found.instance_types, strict=True):
+        offered.setdefault(zone, set()).add(name)
+    return offered
 
 
 def _quotas(config: StackConfig) -> dict[str, float]:
@@ -78,7 +95,8 @@ def _quotas(config: StackConfig) -> dict[str, float]:
         except Exception as error:
             raise ConfigError(
                 f"The account's EC2 quota {code} cannot be read: {_last_line(error)}\n"
-                f"Allow servicequotas:GetServiceQuota, or set {PROJECT}:quotas.check to false."
+                "Allow servicequotas:GetServiceQuota and servicequotas:GetAWSDefaultServiceQuota, "
+                f"or set {PROJECT}:quotas.check to false."
             ) from error
     return found
 
@@ -108,7 +126,7 @@ def deploy(context: Context, allowed: dict[str, float]) -> None:
     identity = Identity(context, storage, images, logs.jobs)
     batch = Batch(context, network, storage, images, identity, logs.jobs)
     observability = Observability(context, batch, logs)
-    Cost(context, observability)
+    Cost(context, observability, identity)
     Outputs(context, storage, logs, images, identity, batch, observability)
 
 
@@ -143,8 +161,8 @@ class Outputs(Component):
             "stack": context.stack,
             "region": context.region,
             "account": context.account,
-            "bucket": storage.bucket.id,
-            "store": storage.bucket.id.apply(lambda bucket: f"s3://{bucket}/runs"),
+            "bucket": storage.name_of_bucket,
+            "store": storage.name_of_bucket.apply(lambda bucket: f"s3://{bucket}/runs"),
             "log_group": logs.jobs.name,
             "pools": pools,
             "default_pool": context.config.pools[0].name,

@@ -9,19 +9,34 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.base import Component, Context
+from infra.config import bucket_name
 
 
 class Storage(Component):
-    """`bucket`, and `key` where the stack has one in KMS."""
+    """`name_of_bucket`, `arn_of_bucket`, and `arn_of_key` where it is encrypted with a key in KMS."""
+
+    name_of_bucket: pulumi.Output[str]
+    arn_of_bucket: pulumi.Output[str]
+    arn_of_key: pulumi.Input[str | None]
 
     def __init__(self, context: Context) -> None:
         super().__init__("Storage", context)
-        config = context.config.storage
+        existing = context.config.storage.existing
+        if existing:
+            self.name_of_bucket = pulumi.Output.from_input(existing.bucket)
+            self.arn_of_bucket = pulumi.Output.from_input(f"arn:{context.partition}:s3:::{existing.bucket}")
+            self.arn_of_key = existing.key_arn
+        else:
+            self._make()
+        self.register_outputs({"bucket": self.name_of_bucket})
+
+    def _make(self) -> None:
+        context, config = self.context, self.context.config.storage
         keep = config.on_destroy == "keep"
         self.key = self._key(keep) if config.encryption == "kms" else None
         self.bucket = aws.s3.Bucket(
             "runs",
-            bucket=f"{self.name('runs')}-{context.account}-{context.region}",
+            bucket=bucket_name(context.stack, context.account, context.region),
             force_destroy=not keep,
             tags=self.tags("runs"),
             opts=self.child(protect=context.config.protect, retain=keep),
@@ -48,7 +63,8 @@ class Storage(Component):
             opts=self.child(retain=keep),
         )
         self._lifecycle(versioning, keep)
-        self.register_outputs({"bucket": self.bucket.id})
+        self.name_of_bucket, self.arn_of_bucket = self.bucket.id, self.bucket.arn
+        self.arn_of_key = self.key.arn if self.key else None
 
     def _key(self, keep: bool) -> aws.kms.Key:
         key = aws.kms.Key(

@@ -211,6 +211,7 @@ def test_image_that_cannot_be_pulled_is_named(waiting, stack, path, monkeypatch)
         ("76", "Essential container in task exited", "", True),
         ("", "Host EC2 (instance i-0123) terminated.", "", True),
         ("", "Task failed to start", "CannotPullContainerError: timeout", True),
+        ("", "Task failed to start", "DockerTimeoutError: Could not transition to created; timed out", True),
         ("3", "Essential container in task exited", "", False),
         ("1", "Essential container in task exited", "", False),
         ("137", "Essential container in task exited", "OutOfMemoryError: Container killed", False),

@@ -10,7 +10,7 @@ import yaml
 
 from emulator import ROOT
 from emulator.graph import Graph, config_of, flat, run
-from infra.config import ConfigError, StackConfig, load
+from infra.config import ConfigError, StackConfig, bucket_name, load
 from infra.schema import schema
 
 POOL = {"name": "t4", "instance_types": ["g4dn.xlarge"], "gpu": "Turing75", "max_vcpus": 16}
@@ -83,6 +83,25 @@ def test_bad_configuration_is_named_with_file_key_and_remedy(case):
     text = said(values(**changes))
     assert expected in text
     assert text.startswith("Pulumi.dev.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ("MyGroup_1", "lower-case letters, digits and single dashes"),
+        ("lab--a", "lower-case"),
+        ("1st", "a letter first"),
+        ("a-group-with-a-long-name", "too long by 4: in eu-central-1 it can have 20 characters"),
+    ],
+)
+def test_a_stack_name_that_no_bucket_can_have(stack, expected):
+    with pytest.raises(ConfigError, match=expected):
+        load(values(), stack)
+
+
+def test_the_longest_stack_name_gives_a_bucket_that_s3_takes():
+    load(values(), "a" * 20)
+    assert len(bucket_name("a" * 20, "1" * 12, "eu-central-1")) == 63
 
 
 @pytest.mark.parametrize("region", ["", "frankfurt"])

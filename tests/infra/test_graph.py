@@ -81,7 +81,7 @@ def test_launch_template(graph):
         assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
         script = base64.b64decode(template["userData"]).decode()
         assert script.startswith("MIME-Version: 1.0")
-        assert "echo ECS_CONTAINER_STOP_TIMEOUT=110s >> /etc/ecs/ecs.config" in script
+        assert "\nSTOP_TIMEOUT=110s\n" in script  # what it does with it: test_user_data.py
 
 
 def test_job_definition(graph):
@@ -241,5 +241,7 @@ def test_star_as_resource_only_where_aws_has_nothing_narrower(graph):
     assert star <= {
         "ecr:GetAuthorizationToken", "batch:DescribeJobs", "batch:DescribeJobQueues", "batch:ListJobs",
         "batch:DescribeComputeEnvironments", "batch:DescribeJobDefinitions", "servicequotas:GetServiceQuota",
-        "ecs:DescribeContainerInstances", "ec2:DescribeInstances",
+        "ecs:DescribeContainerInstances", "ec2:DescribeInstances", "logs:DescribeLogGroups",
+        "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
     }  # fmt: skip

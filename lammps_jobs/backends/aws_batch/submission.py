@@ -92,7 +92,7 @@ def unique_name(run: str) -> str:
 
 def _share(user: str) -> str:
     """The identifier that the fair share is between: letters and digits only (SubmitJob, shareIdentifier)."""
-    return "".join(letter for letter in user if letter.isalnum())[:200] or "anybody"
+    return "".join(letter for letter in user if letter.isascii() and letter.isalnum())[:200] or "anybody"
 
 
 def _tag(text: str) -> str:
