@@ -106,8 +106,8 @@ def _restored_styles(root: Root, since: int) -> list[str]:
 def _is_restored(entry: Entry, kinds: list[str]) -> bool:
     """Whether read_restart brought the style back, with all its settings."""
     kind = entry.command.removesuffix("_style")
-    if kind == "pair" and styles.Trait.UNRESTORED in styles.traits_of("pair", entry.words[1]):
-        return False
+    if kind == "pair" and any(styles.Trait.UNRESTORED in styles.traits_of("pair", word) for word in entry.words[1:]):
+        return False  # a hybrid one is made of several
     return entry.command.endswith("_style") and kind in kinds
 
 
