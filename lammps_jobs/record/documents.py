@@ -328,7 +328,8 @@ class Checkpoint(Lineage):
     """A committed cut of everything needed to continue: the manifest `checkpoints/<seq>.json`."""
 
     seq: Annotated[int, Field(ge=1)]
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=0)]
+    """The attempt that took it; 0 when it was taken over from another run."""
     step: int
     stage: int
     stage_boundary: bool
