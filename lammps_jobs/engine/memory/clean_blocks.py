@@ -1,10 +1,9 @@
 """Blocks of malloc without leftovers, that say how many bytes LAMMPS has asked for.
 
-What has lain before where malloc puts a block stays in it until LAMMPS writes there, and behind what LAMMPS has asked
-for it stays for good: addresses that nobody holds, which cannot be told from those that an object holds. How many
-bytes it was asked for malloc does not keep. So the calls of LAMMPS's library, and of C++'s, to malloc and its kin lead
-through a few instructions of ours: they ask for 8 bytes more, clear all that is new, and write into the last 8 bytes
-how many were asked for. The places of such calls are in
+malloc gives out more bytes than it was asked for, and what has lain there before stays: addresses that nobody holds,
+which cannot be told from those that an object holds. How many it was asked for it does not keep. So the calls of
+LAMMPS's library, and of C++'s, to malloc and its kin lead through a few instructions of ours: they ask for 8 bytes
+more, clear what was not asked for, and write into the last 8 bytes how many were. The places of such calls are in
 tables that every shared library has (ELF: DT_JMPREL and DT_RELA; System V ABI, AMD64 supplement, "Relocation").
 """
 
@@ -70,7 +69,7 @@ _UNLESS_NULL = """
 STUBS = {
     "malloc": f"""{_BEGIN}
 48 89 fb           mov rbx, rdi
-45 31 e4           xor r12d, r12d
+49 89 fc           mov r12, rdi
 48 83 c7 08        add rdi, 8
 {_CALL}{_UNLESS_NULL}{_CLEAR}{_END}""",
     "calloc": f"""{_BEGIN}
@@ -105,7 +104,7 @@ f6 c2 02           test dl, 2
 {_CALL}{_UNLESS_NULL}{_CLEAR}{_END}""",
     "posix_memalign": f"""{_BEGIN}
 48 89 d3           mov rbx, rdx
-45 31 e4           xor r12d, r12d
+49 89 d4           mov r12, rdx
 49 89 fd           mov r13, rdi
 48 83 c2 08        add rdx, 8
 {_CALL}
@@ -124,7 +123,7 @@ class CannotClean(Exception):
 
 
 def install() -> None:
-    """From now on, blocks that LAMMPS's library asks for hold zeros when it gets them.
+    """From now on, blocks that LAMMPS's library asks for hold zeros behind what it has asked for.
 
     The library must be loaded, and LAMMPS not be open yet. Raises CannotClean.
     """
