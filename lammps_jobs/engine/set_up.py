@@ -82,6 +82,8 @@ def read_memory(session: Session, folder: Path, journal: Journal) -> StoredMemor
     else:
         try:
             graph, stored = Graph.load(folder / f"memory.{rank}"), Atoms.load(folder / f"atoms.{rank}")
+        except (ValueError, EOFError):
+            why = "the memory in the checkpoint is torn"
         except Exception as error:  # of whatever kind numpy finds it to be
             why = f"the memory in the checkpoint cannot be read ({error})"
         else:

@@ -78,7 +78,7 @@ def test_checkpoint_that_cannot_be_read_is_our_fault_not_the_script_s(tmp_path):
 
 NOT_PROVEN = {
     "without": "not proven: LAMMPS failed when its memory had been given back, and has set itself up without",
-    "torn": "not proven: the memory in the checkpoint cannot be read (File is not a zip file)",
+    "torn": "not proven: the memory in the checkpoint is torn",
     "gone": "not proven: the number of ranks is another one",
 }
 
