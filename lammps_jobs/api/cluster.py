@@ -325,7 +325,8 @@ def _status_of(run: Run) -> RunStatus | None:
     """The run's status; None of a folder that is no run. What one record lacks keeps no other from being shown."""
     try:
         status = run.status
-        return status if status.attempt or run.record.is_submitted() else None
+        has_job = status.attempt or status.state in ("waiting", "starting")
+        return status if has_job or run.record.is_submitted() else None
     except (Damaged, OtherFormat, NoSuchRun) as error:
         return unreadable(run.name, error)
 

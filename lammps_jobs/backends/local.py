@@ -161,7 +161,7 @@ class LocalBackend:
         """
         attempt = _newest(record)
         if attempt is None:
-            return JobStatus("pending", "It waits for free cores.")
+            return JobStatus("pending", "It waits for free cores.") if record.is_submitted() else JobStatus("gone")
         runs = _is_alive(attempt) if _is_here(attempt) else _was_heard(record, attempt)
         return JobStatus("running" if runs and not record.ended(attempt.number) else "gone")
 
