@@ -242,9 +242,9 @@ class Cluster:
         """All sweeps in the store, by name."""
         return [self.find_sweep(name) for name in sweep_names(self._root)]
 
-    def start_if_room(self, name: str) -> bool:
+    def start_if_room(self, name: str, *, again: bool = False) -> bool:
         """Start an attempt of a run that waits or has stopped; False when there is no room for it."""
-        return self._backend.start_if_room(RunRecord(self._root, name))
+        return self._backend.start_if_room(RunRecord(self._root, name), again=again)
 
     # -- looking ---------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ def extend(
     `at` is the number of the checkpoint to begin from, the newest by default; without any, it begins with the script.
     Raises UsageError, CannotResume, NameTaken, InputMissing, StoreError.
     """
-    spec = old.submission().spec
+    spec = old.wanted()
     if (steps is None) == (script is None):
         raise UsageError("Give either steps or a script to go on with.")
     if steps is not None and steps < 1:
@@ -112,4 +112,6 @@ def _begin_at(old: RunRecord, new: RunRecord, checkpoint: Checkpoint, state: Eng
     for blob in {blob.name: blob for blob in blobs}.values():
         new.take_over(old, blob)
     stored = new.put_bytes(state.model_dump_json().encode())
-    new.commit(checkpoint.model_copy(update={"seq": 1, "attempt": 0, "parent": None, "state": stored}))
+    if not new.commit(checkpoint.model_copy(update={"seq": 1, "attempt": 0, "parent": None, "state": stored})):
+        raise NameTaken(f"There is something left of another run named {new.name!r}.",
+                        remedy=f"lammps-jobs delete {new.name}, or choose another --name.")  # fmt: skip

@@ -13,7 +13,7 @@ from lammps_jobs.api.display import table
 from lammps_jobs.api.download import write
 from lammps_jobs.api.status import Reading, RunStatus, derive, lineage_of
 from lammps_jobs.backends.base import Backend, JobStatus
-from lammps_jobs.errors import Damaged, NotInstalled, OtherFormat, WrongState
+from lammps_jobs.errors import Damaged, LammpsJobsError, NotInstalled, OtherFormat, WrongState
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG
 from lammps_jobs.record.documents import (
     FINAL_STATE,
@@ -185,7 +185,8 @@ class Run:
         remains = None
         if number and not self.record.result():
             if not self.record.ended(number):
-                self._backend.salvage(self.record)
+                with contextlib.suppress(OSError, LammpsJobsError):  # what is on record can be had without
+                    self._backend.salvage(self.record)
             remains = self.record.remains(number)
         found = remains.outputs if remains else self.record.outputs()
         return {name: output for name, output in sorted(found.items()) if not is_hidden(name)}

@@ -105,13 +105,15 @@ class Sweep:
     def as_completed(self) -> Iterator[Run]:
         """The runs, each as soon as it has ended, in whatever state."""
         seen: set[str] = set()
-        while len(seen) < len(self.members):
-            for state in self.advance():
+        while True:
+            states = self.advance()
+            for state in states:
                 if state.is_ended and state.name not in seen:
                     seen.add(state.name)
                     yield self._cluster.run(state.name)
-            if len(seen) < len(self.members):
-                time.sleep(LOOK_S)
+            if all(state.name in seen for state in states):
+                return
+            time.sleep(LOOK_S)
 
     def retry(self) -> list[Run]:
         """Resume the runs that failed, were interrupted, cancelled or lost their machine, each when there is room.
@@ -120,7 +122,7 @@ class Sweep:
         """
         again = [state.name for state in self.statuses() if state.is_ended and state.state != "finished"]
         for name in again:
-            while not self._cluster.start_if_room(name):
+            while not self._cluster.start_if_room(name, again=True):
                 time.sleep(LOOK_S)
         return [self._cluster.run(name) for name in again]
 

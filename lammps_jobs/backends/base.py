@@ -40,7 +40,7 @@ class Backend(Protocol):
         CannotStart or another LammpsJobsError, with a remedy, when none can start.
         """
 
-    def start_if_room(self, record: RunRecord) -> bool:
+    def start_if_room(self, record: RunRecord, *, again: bool = False) -> bool:
         """Start an attempt, unless it would crowd those that run already: then False.
 
         Of several that ask for the same run's first attempt at the same time one starts it; it is True for all.

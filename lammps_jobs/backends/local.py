@@ -125,15 +125,16 @@ class LocalBackend:
                     f"{record.name} is running on {attempt.host}.", remedy=f"There: lammps-jobs interrupt {record.name}"
                 )
 
-    def start_if_room(self, record: RunRecord) -> bool:
+    def start_if_room(self, record: RunRecord, *, again: bool = False) -> bool:
         """Start an attempt when its ranks and threads find cores among those that this store's other attempts leave.
 
-        One that needs more than there are starts when nothing else runs.
+        One that needs more than there are starts when nothing else runs; one that the user has ended, when it is
+        started `again`.
         """
         before = record.newest_attempt()
         with _one_at_a_time("room"):
             number, is_cancelled = record.newest()
-            if number != before or (is_cancelled and not number):
+            if number != before or (is_cancelled and not number and not again):
                 return True
             used = _cores_in_use(self.url)
             if used and used + _cores_of(record) > (os.cpu_count() or 1):
@@ -161,7 +162,8 @@ class LocalBackend:
         """
         attempt = _newest(record)
         if attempt is None:
-            return JobStatus("pending", "It waits for free cores.") if record.is_submitted() else JobStatus("gone")
+            waits = record.is_submitted() and not record.newest_attempt()
+            return JobStatus("pending", "It waits for free cores.") if waits else JobStatus("gone")
         runs = _is_alive(attempt) if _is_here(attempt) else _was_heard(record, attempt)
         return JobStatus("running" if runs and not record.ended(attempt.number) else "gone")
 
@@ -225,6 +227,9 @@ class LocalBackend:
             if time.monotonic() > end:
                 return False
             time.sleep(0.02)
+        if (newest := _newest(record)) and not record.ended(newest.number):
+            with contextlib.suppress(OSError, LammpsJobsError):
+                self.salvage(record)
         self._clean(record, attempts)
         return True
 

@@ -352,10 +352,18 @@ class RunRecord:
         return max(self._numbers(layout.ATTEMPTS), default=0)
 
     def newest(self) -> tuple[int, bool]:
-        """The number of the newest claim (0: none), and whether the user has ended the run since; in one request."""
+        """The number of the newest claim (0: none), and whether the user has ended the run since, and not resumed it;
+        in one request where it was not ended."""
         names = self._names(layout.ATTEMPTS)
         number = max(layout.numbers(names), default=0)
-        return number, layout.cancelled(number).rsplit("/", 1)[1] in names
+        is_cancelled = layout.cancelled(number).rsplit("/", 1)[1] in names
+        return number, is_cancelled and not self._is_asked_for_anew(number)
+
+    def _is_asked_for_anew(self, number: int) -> bool:
+        """Whether the user has asked for a job since the run was ended, of which no attempt has begun yet."""
+        cancelled = self._load_readable(layout.cancelled(number), Cancelled)
+        asked = [request.asked for request in self.job_requests() if request.by == "user"]
+        return bool(cancelled and asked and max(asked) > cancelled.at)
 
     def end(self, end: AttemptEnd) -> bool:
         return self._commit(layout.end(end.number), end)

@@ -101,8 +101,10 @@ class Supervisor:
             with self._watching_notices():
                 return self._follow()
         except LammpsJobsError as error:  # before there was an attempt to end
+            self._stop_engine(gently=False)
             return self._end(_end_of(error))
         except BaseException as error:
+            self._stop_engine(gently=False)
             self._end(_end_of(InternalError(f"The supervisor failed: {error!r}", remedy=_REPORT)))
             raise
         finally:
@@ -372,8 +374,8 @@ class Supervisor:
 
     def _keep_remains(self, step: int | None) -> None:
         """Outputs since the newest checkpoint: of a failure the frames before it are what one needs to see."""
-        if self.record.newest_attempt() == self.number:
-            with contextlib.suppress(OSError, LammpsJobsError):
+        with contextlib.suppress(OSError, ValueError, LammpsJobsError):
+            if self.record.newest_attempt() == self.number:
                 remains.keep(self.record, self.number, self.scratch, step)
 
     def _save_logs(self) -> None:

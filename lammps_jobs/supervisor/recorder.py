@@ -24,8 +24,8 @@ class Recorder:
     def __init__(self, record: RunRecord, number: int, resumed_from: Checkpoint | None, keep: int) -> None:
         self.record, self.number, self.keep = record, number, keep
         self.outputs: dict[str, OutputFile] = dict(resumed_from.outputs) if resumed_from else {}
-        self._pending: tuple[OutputChange, ...] = ()
-        """What cuts added to the outputs that could not be committed."""
+        self._pending: dict[int, tuple[OutputChange, ...]] = {}
+        """By the number of a cut that is not committed: what it added to the outputs."""
         self._spoiled: list[Path] = []
 
     def commit(self, cut: Cut, lineage: Lineage, *, lammps_version: int, ranks: int) -> Checkpoint:
@@ -33,8 +33,8 @@ class Recorder:
 
         Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were.
         """
-        changes = self._pending = without_superseded((*self._pending, *cut.outputs))
-        outputs = with_changes(self.record, self.outputs, changes)
+        self._pending[cut.number] = cut.outputs  # the same where it is tried again
+        outputs = with_changes(self.record, self.outputs, without_superseded(self._changes()))
         restart = {path.name: self.record.put_file(path, of=self.number) for path in _files_of_state(cut.folder)}
         checkpoint = Checkpoint(
             **_fields(lineage),
@@ -53,7 +53,8 @@ class Recorder:
             restart_s=cut.restart_s,
         )
         checkpoint = self._put(checkpoint)
-        self.outputs, self._pending = outputs, ()
+        self.outputs = outputs
+        self._pending.clear()
         for folder in (*self._spoiled, cut.folder):
             shutil.rmtree(folder, ignore_errors=True)
         self._spoiled.clear()
@@ -78,11 +79,14 @@ class Recorder:
     def finish(self, finished: Finished, lineage: Lineage) -> None:
         """Record the last bytes of every output and the result. Raises Fenced when this attempt was overtaken."""
         self.check_not_overtaken()
-        outputs = with_changes(self.record, self.outputs, without_superseded((*self._pending, *finished.outputs)))
+        outputs = with_changes(self.record, self.outputs, without_superseded((*self._changes(), *finished.outputs)))
         result = Result(**_fields(lineage), attempt=self.number, step=finished.step, outputs=outputs)
         if not self.record.finish(result):
             raise Fenced("The run was finished by another attempt.", where=self.record.name)
         self.outputs = outputs
+
+    def _changes(self) -> tuple[OutputChange, ...]:
+        return tuple(change for changes in self._pending.values() for change in changes)
 
     def check_not_overtaken(self) -> None:
         newest, is_cancelled = self.record.newest()

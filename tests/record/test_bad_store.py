@@ -11,7 +11,16 @@ from obstore.exceptions import GenericError
 import lammps_jobs
 from lammps_jobs.errors import Damaged, Fenced, StoreAway, StoreError
 from lammps_jobs.record import object_store
-from lammps_jobs.record.documents import Attempt, AttemptEnd, Lineage, Result, RunSpec, Submission
+from lammps_jobs.record.documents import (
+    Attempt,
+    AttemptEnd,
+    Cancelled,
+    JobRequest,
+    Lineage,
+    Result,
+    RunSpec,
+    Submission,
+)
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import MOST_MANIFESTS, RunRecord
 from lammps_jobs.supervisor import recovery
@@ -57,6 +66,40 @@ def test_checkpoint_that_could_not_be_committed_leaves_no_gap_in_the_outputs(rec
                 commit(recorder, tmp_path / str(step), step)
     commit(recorder, tmp_path / "4", 4)
     assert joined(record, tmp_path) == "".join(f"frame {step}\n" for step in range(1, 5))
+
+
+def test_last_checkpoint_that_is_tried_again_records_its_outputs_once(record, tmp_path, monkeypatch):
+    record.claim(attempt())
+    tried = []
+
+    class Patient(Recorder):
+        """As the supervisor does with the last cut before its machine goes."""
+
+        def commit(self, cut, *args, **options):
+            with monkeypatch.context() as bad, pytest.raises(StoreAway):
+                failing(bad, "/checkpoints/", GenericError(AWAY))
+                super().commit(cut, *args, **options)
+            tried.append(cut)
+            return super().commit(cut, *args, **options)
+
+    recorder = Patient(record, 1, None, keep=2)
+    commit(recorder, tmp_path / "1", 1)
+    assert tried
+    assert joined(record, tmp_path) == "frame 1\n"
+
+
+def test_run_that_is_resumed_on_aws_after_it_was_cancelled_is_not_cancelled(record):
+    def asked(number, by="user"):
+        request = JobRequest(number=number, name=f"j{number}", stack="s", pool="p", queue="q", definition="d", by=by)
+        assert record.ask_job(request)
+
+    asked(1)
+    record.cancel(Cancelled(attempt=0))
+    assert record.newest() == (0, True)
+    asked(2, by="continuation")  # by a job that had not heard of it
+    assert record.newest() == (0, True)
+    asked(3)
+    assert record.newest() == (0, False)
 
 
 def test_broken_connection_is_tried_again(record, monkeypatch):

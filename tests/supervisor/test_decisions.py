@@ -14,6 +14,7 @@ import pytest
 
 from lammps_jobs import Checkpoints, CutPlan, Run
 from lammps_jobs.protocol.engine_state import STATE_FORMAT
+from lammps_jobs.record.documents import Blob
 from tests.conftest import START, THREADED, assert_same, outputs, script_of
 from tests.waiting import ended, finish, scaled, wait_for_checkpoint, wait_for_progress, wait_until
 
@@ -85,7 +86,8 @@ def rewrite_state(run: Run, seq: int, tmp_path: Path, **changes: object) -> None
     folder = folder_of(run, tmp_path)
     manifest = folder / "checkpoints" / f"{seq:06d}.json"
     document = json.loads(manifest.read_text())
-    state = json.loads((folder / "blobs" / document["state"]["sha256"]).read_text()) | changes
+    stored = Blob.model_validate(document["state"])
+    state = json.loads((folder / "blobs" / stored.name).read_text()) | changes
     content = json.dumps(state).encode()
     name = hashlib.sha256(content).hexdigest()
     (folder / "blobs" / name).write_bytes(content)

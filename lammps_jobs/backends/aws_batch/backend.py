@@ -70,7 +70,7 @@ class BatchBackend:
         )  # fmt: skip
         submission.submit_once(record, self._client("batch"), self.outputs.store, request)
 
-    def start_if_room(self, record: RunRecord) -> bool:
+    def start_if_room(self, record: RunRecord, *, again: bool = False) -> bool:
         """Always: the queue of AWS Batch waits for machines."""
         self.start(record)
         return True
@@ -126,13 +126,12 @@ class BatchBackend:
 
     def status(self, record: RunRecord) -> JobStatus:
         request, job_id = self._newest(record)
-        if request and not job_id and not submission.is_given_up(request):
-            return JobStatus("pending", "A job is being submitted.")
+        is_new = request is None and record.is_submitted() and not record.newest_attempt()
+        if is_new or (request and not job_id and not submission.is_given_up(request)):
+            return JobStatus("pending", "Its job is being submitted.")
         job = self._job(job_id)
-        if job is None:
-            return JobStatus("gone")
-        if job["status"] in OVER:
-            return JobStatus("gone", _why(job))
+        if job is None or job["status"] in OVER:
+            return JobStatus("gone", _why(job) if job else "")
         if job["status"] in NOT_YET:
             reason, remedy = why_not_yet(job, *self._queue(job["jobQueue"]))
             return JobStatus("pending", reason, remedy)
