@@ -29,6 +29,8 @@ from lammps_jobs.supervisor.__main__ import NOT_STARTED
 SUPERVISOR, CORES = "lammps_jobs.supervisor", "cores"
 START_S = 30.0
 """Longest time until a started supervisor has claimed its attempt."""
+DIES_WITHIN_S = 5.0
+"""Seconds that a killed process may take to be gone."""
 SILENT_S = 180.0
 """Seconds without a sign of life (one comes every 5 s) after which an attempt on another machine is taken for lost."""
 LISTEN_S = 12.0
@@ -196,7 +198,7 @@ class LocalBackend:
                 os.kill(attempt.supervisor_pid, signal.SIGTERM)
 
     def kill(self, record: RunRecord) -> None:
-        """SIGKILL to the supervisor and to the engine's process group."""
+        """SIGKILL to the supervisor and to the engine's process group, and a short wait until they are gone."""
         attempt = _newest(record)
         if not attempt or not _is_here(attempt):
             return
@@ -207,6 +209,9 @@ class LocalBackend:
         if engine and _engine_lives(attempt, engine):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(engine, signal.SIGKILL)
+        end = time.monotonic() + DIES_WITHIN_S
+        while time.monotonic() < end and (_is_alive(attempt) or (engine and _engine_lives(attempt, engine))):
+            time.sleep(0.02)
 
     def salvage(self, record: RunRecord) -> None:
         """Record the outputs that lie in the scratch folder of the newest attempt, when that is gone."""

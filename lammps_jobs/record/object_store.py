@@ -172,7 +172,7 @@ def explained(error: BaseException, where: str) -> StoreError | CloudError:
         )
     if "ExpiredToken" in text or "Token has expired" in text:
         return StoreError("The AWS credentials have expired.", where=where, remedy="Log in again: aws sso login")
-    kind = StoreAway if _AWAY.search(text) and not isinstance(error, NotFoundError) else StoreError
+    kind = StoreAway if _AWAY.search(text) and not isinstance(error, FileNotFoundError) else StoreError
     return kind(
         f"The store failed: {text.splitlines()[0] if text else error!r}",
         where=where,
