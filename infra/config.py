@@ -254,8 +254,9 @@ class Alerts(Section):
     monthly_budget_usd: float | None = Field(default=None, gt=0)
     """Budget in USD a month; told at 50, 80 and 100 % and when the forecast exceeds it."""
     stop_at_budget: bool = False
-    """Whether a month's spending above the budget denies all job submissions (continuations, too) until somebody
-    detaches the policy. Jobs that run go on until their attempt ends."""
+    """Whether a month's spending above the budget denies what the stack's own roles submit (continuations, GitHub's
+    runs) until somebody detaches the policy; researchers have roles of their own. Jobs that run go on until their
+    attempt ends."""
     anomaly_usd: float | None = Field(default=None, gt=0)
     """Unusual spending from which on AWS tells, in USD."""
     anomaly_monitor_arn: str | None = Field(default=None, pattern=r"^arn:[^:]+:ce::\d{12}:anomalymonitor/[\w-]+$")

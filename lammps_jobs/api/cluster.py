@@ -17,7 +17,7 @@ from lammps_jobs.api.extension import extend
 from lammps_jobs.api.over import Over, members_of, names_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus, unreadable
-from lammps_jobs.api.sweep import Sweep
+from lammps_jobs.api.sweep import AT_A_LOOK, Sweep
 from lammps_jobs.backends.base import AT_ONCE, Address, Backend, factory_of
 from lammps_jobs.errors import Damaged, InputMissing, NameTaken, NoSuchRun, OtherFormat, UsageError, WrongState
 from lammps_jobs.record.documents import (
@@ -222,17 +222,24 @@ class Cluster:
         """
         script, rows = Path(script), members_of(over, zipped=zipped)
         sweep = checked_name(name or _name_from(script))
-        names = names_of(sweep, rows)
+        names = names_of(sweep, rows, self._members(sweep))
         shared = values_of(variables or {})
         for row in rows:
             gather(script, listed(inputs), shared | {key: (value,) for key, value in row.items()})
-        add_part(self._root, sweep, tuple(Member(run=n, variables=row) for n, row in zip(names, rows, strict=True)))
         for run_name, row in zip(names, rows, strict=True):
             self._record(script, inputs, {**(variables or {}), **row}, run_name, resources, checkpoints)
+        add_part(self._root, sweep, tuple(Member(run=n, variables=row) for n, row in zip(names, rows, strict=True)))
         made = self.find_sweep(sweep)
-        made.advance()
+        for _ in range(0, len(rows), AT_A_LOOK):
+            made.advance()
         self._backend.in_background(sweep)
         return made
+
+    def _members(self, sweep: str) -> list[Member]:
+        try:
+            return members(self._root, sweep)
+        except NoSuchRun:
+            return []
 
     def find_sweep(self, name: str) -> Sweep:
         """The sweep of that name. Raises NoSuchRun when there is none."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lammps_jobs.errors import InputMissing, UsageError
 from lammps_jobs.record.documents import RUN_NAME
+from lammps_jobs.record.sweep_record import Member
 
 MOST_MEMBERS = 50_000
 LONGEST_NAME = 100
@@ -38,9 +39,9 @@ def members_of(over: Over, *, zipped: bool = False) -> list[dict[str, str]]:
         )
     if len({tuple(sorted(row)) for row in rows}) > 1:
         raise UsageError("The sweep's rows do not have the same variables.")
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[tuple[str, str], ...], int] = {}
     for number, row in enumerate(rows, start=1):
-        first = seen.setdefault(tuple(row.values()), number)
+        first = seen.setdefault(_same(row), number)
         if first != number:
             words = ", ".join(f"{name}={value}" for name, value in row.items())
             raise UsageError(f"Members {first} and {number} of the sweep are the same: {words}.")
@@ -95,7 +96,7 @@ def values_of(text: str, name: str = "") -> list[str]:
     if len(parts) == 3:
         try:
             first_, last_, step = map(Decimal, parts)
-            count = int((last_ - first_) / step) + 1 if step else 0
+            count = int((last_ - first_) // step) + 1 if step and (last_ - first_) / step >= 0 else 0
         except (InvalidOperation, OverflowError, ValueError):
             raise UsageError(f"{name}={text} is no range.", remedy="Write FIRST:LAST:STEP, as in 0.7:1.5:0.1") from None
         return [f"{first_ + step * at:f}" for at in _bounded(name, text, range(max(0, count)), count)]
@@ -108,9 +109,19 @@ def _bounded(name: str, text: str, values: range, count: int) -> range:
     return values
 
 
-def names_of(sweep: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """The members' names as runs: by their values (`melt-T0.7-seed1`), by number where these make no names."""
+def names_of(sweep: str, rows: Sequence[Mapping[str, str]], before: Sequence[Member] = ()) -> list[str]:
+    """The members' names as runs: by their values (`melt-T0.7-seed1`), by number where these make no names.
+
+    Those that the sweep has from `before` keep theirs, and numbers go on behind them.
+    """
     names = ["-".join([sweep, *(f"{name}{value}" for name, value in row.items())]) for row in rows]
     if all(RUN_NAME.fullmatch(name) and len(name) <= LONGEST_NAME for name in names) and len(set(names)) == len(names):
         return names
-    return [f"{sweep}-{number:05d}" for number in range(1, len(rows) + 1)]
+    numbers = itertools.count(len(before) + 1)
+    known = {_same(member.variables): member.run for member in before}
+    return [known.get(_same(row)) or f"{sweep}-{next(numbers):05d}" for row in rows]
+
+
+def _same(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Equal for equal members, in whatever order they name their variables."""
+    return tuple(sorted(row.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lammps_jobs.api.display import table
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
-from lammps_jobs.errors import Interrupted, LammpsJobsError, NoSuchRun, NotInstalled
+from lammps_jobs.errors import Interrupted, LammpsJobsError, NoSuchRun, NotInstalled, WrongState
 from lammps_jobs.formats.averages import mean_and_error
 from lammps_jobs.record.sweep_record import Member
 
@@ -35,6 +36,8 @@ class Sweep:
 
     def __init__(self, cluster: Cluster, name: str, members: list[Member]) -> None:
         self._cluster, self.name, self.members = cluster, name, members
+        self._asked: set[str] = set()
+        """Members that this process has asked to be started."""
 
     def __repr__(self) -> str:
         return f"Sweep({self.name!r}, {len(self.members)} runs)"
@@ -75,12 +78,11 @@ class Sweep:
     def advance(self) -> list[RunStatus]:
         """Start what waits and finds room; returns all states."""
         states = self.statuses()
-        started = 0
-        for state in states:
-            if state.state == "waiting" and not state.attempt and started < AT_A_LOOK:
-                if not self._cluster.start_if_room(state.name):
-                    break
-                started += 1
+        waiting = [s.name for s in states if s.state == "waiting" and not s.attempt and s.name not in self._asked]
+        for name in waiting[:AT_A_LOOK]:
+            if not self._cluster.start_if_room(name):
+                break
+            self._asked.add(name)
         return states
 
     def wait(self, on_change: Callable[[list[RunStatus]], None] | None = None, *, check: bool = True) -> Counter[str]:
@@ -130,7 +132,8 @@ class Sweep:
         """End all runs that have not finished."""
         for state in reversed(self.statuses()):  # those that wait first, or they would start meanwhile
             if state.state not in ("finished", "failed", "cancelled"):
-                self._cluster.run(state.name).cancel(now=now or not state.attempt)
+                with contextlib.suppress(WrongState):  # it has finished meanwhile
+                    self._cluster.run(state.name).cancel(now=now or not state.attempt)
 
     # -- results ---------------------------------------------------------------------------------
 
@@ -142,7 +145,7 @@ class Sweep:
         for member in self.members:
             rows = self._cluster.run(member.run).thermo()
             for at, (name, value) in enumerate(member.variables.items()):
-                rows.insert(at, name, _number(value))
+                rows.insert(at, _column(name, {*rows.columns, "run"}), _number(value))
             rows["run"] = member.run
             tables.append(rows)
         return cast("pandas.DataFrame", library.concat(tables, ignore_index=True))
@@ -154,8 +157,9 @@ class Sweep:
         rows = []
         for member in self.members:
             run = self._cluster.run(member.run)
-            row: dict[str, object] = {name: _number(value) for name, value in member.variables.items()}
             whole = run.thermo()
+            taken = {*whole.columns, "rows", "state", "run"}
+            row: dict[str, object] = {_column(name, taken): _number(v) for name, v in member.variables.items()}
             last = whole[whole["Stage"] == whole["Stage"].max()]
             last = last.iloc[int(skip * len(last)) :]
             for column in last.columns.drop(["Stage", "Step", "Time"], errors="ignore"):
@@ -167,6 +171,11 @@ class Sweep:
         """Write the outputs of all runs below the folder `path` (the sweep's name by default), a folder a run."""
         folder = Path(path if path is not None else self.name)
         return [file for run in self.runs for file in run.download(folder / run.name, overwrite=overwrite)]
+
+
+def _column(name: str, taken: set[str]) -> str:
+    """The table's column for a variable; as LAMMPS writes its value in a thermo table where it has such a column."""
+    return f"v_{name}" if name in taken else name
 
 
 def _number(value: str) -> str | float:

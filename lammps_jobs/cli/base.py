@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lammps_jobs.cli.lammps_switches import translated
-from lammps_jobs.errors import CANCELLED_BY_KEY, LammpsJobsError, StoreError, UsageError, printable
+from lammps_jobs.errors import CANCELLED_BY_KEY, LammpsJobsError, StoreError, UsageError, WrongState, printable
 
 if TYPE_CHECKING:
     from lammps_jobs.api.cluster import Cluster
@@ -113,6 +113,8 @@ def explained(error: Exception) -> LammpsJobsError:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}.")
+    if isinstance(error, TimeoutError):
+        return WrongState(f"{error}.".replace("..", "."), remedy="It goes on: lammps-jobs list")
     if isinstance(error, OSError):
         what = f"A file cannot be read or written: {error.strerror or error}."
         return StoreError(what, where=str(error.filename or ""), remedy="Check the path, and what it allows.")

@@ -130,6 +130,8 @@ def cancel(names: tuple[str, ...], now: bool) -> None:
     for name in _all_named(names):
         run = here.run(name)
         was = run.status.state
+        if was == "finished" and name not in names:  # a pattern means what goes on
+            continue
         run.cancel(now=now)
         text = f"{name} was cancelled before." if was == "cancelled" else f"{name} is cancelled."
         show(f"{text} Its outputs so far: lammps-jobs download {name}", name=name, was=was)

@@ -35,16 +35,17 @@ def sections(log: str) -> list[Section]:
     multi: dict[str, float] | None = None
     header: list[str] = []
     layout: int | None = None
+    is_new = True
     for line in log.splitlines():
         if line.startswith("Loop time of"):
-            _close(found, multi)
-            current, multi, header = None, None, []
+            _close(found, multi, is_new=is_new)
+            current, multi, header, is_new = None, None, [], True
         elif found and line.startswith("Performance:"):
             found[-1].timestep = _timestep(line)
         elif found and line.startswith("Minimization stats:"):
             found[-1].is_minimization = True
         elif line.startswith("------------ Step"):
-            _close(found, multi)
+            is_new = not _close(found, multi, is_new=is_new) and is_new
             multi = {"Step": float(line.split()[2])}
         elif multi is not None and "=" in line:
             multi |= _pairs(line)
@@ -64,7 +65,7 @@ def sections(log: str) -> list[Section]:
             elif len(row) == len(header):
                 current, layout = Section(header, [row]), _layout(line)
                 found.append(current)
-    _close(found, multi)
+    _close(found, multi, is_new=is_new)
     return found
 
 
@@ -87,12 +88,14 @@ def _layout(row: str) -> int | None:
     return len(row) - len(row.lstrip()) + len(row.split(maxsplit=1)[0]) if row.startswith(" ") else None
 
 
-def _close(found: list[Section], multi: dict[str, float] | None) -> None:
-    """Add a multi-line row to the last section, or open one when its columns differ."""
-    if multi:
-        if not found or found[-1].columns != list(multi):
-            found.append(Section(list(multi)))
-        found[-1].rows.append(list(multi.values()))
+def _close(found: list[Section], multi: dict[str, float] | None, *, is_new: bool) -> bool:
+    """Add a multi-line row, if there is one, to the last section, or to a new one for a new run or other columns."""
+    if not multi:
+        return False
+    if is_new or found[-1].columns != list(multi):
+        found.append(Section(list(multi)))
+    found[-1].rows.append(list(multi.values()))
+    return True
 
 
 def _pairs(line: str) -> dict[str, float]:

@@ -12,6 +12,7 @@ import pytest
 from lammps_jobs import Interrupted, NoSuchRun, UsageError
 from lammps_jobs.api.over import members_of, names_of, values_of
 from lammps_jobs.formats.averages import mean_and_error
+from lammps_jobs.record.sweep_record import Member
 from tests.conftest import START, bare
 from tests.waiting import scaled
 
@@ -37,6 +38,9 @@ def test_members_are_products_zips_rows_and_tables(tmp_path):
     assert members_of(tmp_path / "cases.csv") == members_of([{"T": 1, "P": 3}, {"T": 2, "P": 4}])
     assert names_of("melt", product)[0] == "melt-T1.0-seed1"
     assert names_of("melt", [{"model": "eam/alloy"}, {"model": "sw"}]) == ["melt-00001", "melt-00002"]
+    before = [Member(run="melt-00001", variables={"model": "eam/alloy"})]
+    assert names_of("melt", [{"model": "a/b"}, {"model": "eam/alloy"}], before) == ["melt-00002", "melt-00001"]
+    assert len(members_of([{"T": 1, "P": 2}, {"P": 1, "T": 2}])) == 2
     assert len(members_of({"a": "1..50000"})) == 50_000
 
 

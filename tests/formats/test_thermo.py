@@ -42,3 +42,14 @@ def test_rows_are_lammps_own_whatever_the_script_prints(tmp_path):
     assert [row[0] for row in found[0].rows] == [0.0, 50.0, 100.0]
     whole = table(log)
     assert list(whole["Stage"]) == [1] * 3 + [2] * 3 + [3] * 2 + [4] * 2
+
+
+@pytest.mark.unit
+def test_runs_whose_rows_have_several_lines_are_sections_of_their_own():
+    row = "------------ Step {step:14d} ----- CPU =            0 (sec) -------------\nTotEng   = 1.0 KinEng = 0.5\n"
+    log = f"""{row.format(step=0)}{row.format(step=10)}Loop time of 0.1 on 1 procs for 10 steps with 8 atoms
+
+Minimization stats:
+{row.format(step=10)}{row.format(step=60)}Loop time of 0.1 on 1 procs for 50 steps with 8 atoms
+"""
+    assert [(s.is_minimization, [r[0] for r in s.rows]) for s in sections(log)] == [(True, [0, 10]), (False, [10, 60])]

@@ -71,8 +71,9 @@ class BatchBackend:
         submission.submit_once(record, self._client("batch"), self.outputs.store, request)
 
     def start_if_room(self, record: RunRecord, *, again: bool = False) -> bool:
-        """Always: the queue of AWS Batch waits for machines."""
-        self.start(record)
+        """Always: the queue of AWS Batch waits for machines. A run whose job is in it already needs no other."""
+        if again or not record.job_requests():
+            self.start(record)
         return True
 
     def in_background(self, sweep: str) -> None:
