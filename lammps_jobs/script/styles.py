@@ -111,7 +111,6 @@ STYLES: tuple[Style, ...] = (
     Style("pair", "tersoff/mod/c", HALF_LIST, source="pair_tersoff_mod"),
     Style("pair", "tersoff/table", HALF_LIST, source="pair_tersoff"),
     Style("pair", "tersoff/zbl", HALF_LIST, source="pair_tersoff_zbl"),
-    Style("pair", "tracker", UNRESTORED, source="pair_tracker; makes a fix of its own"),
     Style("pair", "uf3", KOKKOS_ONLY, source="pair_uf3"),
     Style("pair", "vashishta", HALF_LIST, source="pair_vashishta"),
     Style("pair", "vashishta/table", HALF_LIST, source="pair_vashishta"),
