@@ -43,7 +43,7 @@ def _many(value: str | list[str]) -> list[str]:
 
 
 def _fits(statement: dict[str, Any], need: Need) -> bool:
-    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
+    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
     assert not unknown, f"not known here: {unknown}"
     action = any(fnmatch.fnmatch(need.action.lower(), one.lower()) for one in _many(statement["Action"]))
     resource = any(fnmatch.fnmatchcase(need.resource, one) for one in _many(statement["Resource"]))
@@ -55,7 +55,9 @@ def _fits(statement: dict[str, Any], need: Need) -> bool:
 
 
 def _holds(operator: str, wanted: dict[str, Any], need: Need) -> bool:
-    assert operator in ("StringEquals", "StringLike"), f"not known here: {operator}"
+    assert operator in ("StringEquals", "StringLike", "Null", "Bool"), f"not known here: {operator}"
+    if operator == "Null":
+        return all((key not in need.context) == (value == "true") for key, value in wanted.items())
     match = fnmatch.fnmatchcase if operator == "StringLike" else str.__eq__
     return all(
         key in need.context and any(match(need.context[key], one) for one in _many(value))
@@ -102,7 +104,14 @@ def _of_s3(call: Call) -> Iterator[Need]:
     aborted = call.method == "DELETE" and "uploadId" in call.query
     action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "POST": "PutObject",
               "DELETE": "AbortMultipartUpload" if aborted else "DeleteObject"}[call.method]  # fmt: skip
-    yield Need(f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}")
+    yield Need(f"s3:{action}", f"arn:aws:s3:::{bucket}/{key}", _of_put(call) if action == "PutObject" else {})
+
+
+def _of_put(call: Call) -> dict[str, str]:
+    """Condition keys of what may make an object; the parts of a large upload make none, nor does its beginning."""
+    makes = "partNumber" not in call.query and "uploads" not in call.query
+    given = {"s3:if-none-match": call.if_none_match, "s3:x-amz-copy-source": call.copy_source}
+    return {"s3:ObjectCreationOperation": str(makes).lower(), **{key: value for key, value in given.items() if value}}
 
 
 def _of_batch(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, str]]) -> Iterator[Need]:
@@ -116,7 +125,9 @@ def _of_batch(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, st
             if asked.get("tags"):
                 yield Need("batch:TagResource", f"{jobs}/new")
         case "terminatejob":
-            tags = {f"aws:ResourceTag/{key}": value for key, value in tags_of_job[asked["jobId"]].items()}
+            tags = {
+                f"aws:ResourceTag/{key}": value for key, value in tags_of_job[asked["jobId"].partition(":")[0]].items()
+            }
             yield Need("batch:TerminateJob", f"{jobs}/{asked['jobId']}", tags)
         case _:
             names = {"describejobs": "DescribeJobs", "listjobs": "ListJobs", "describejobqueues": "DescribeJobQueues",

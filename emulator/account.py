@@ -6,6 +6,7 @@ against botocore's model of the request and kept in `Account.only_checked`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,10 +27,17 @@ class Account:
     quotas: dict[str, float] = field(default_factory=dict)
     made: list[tuple[str, str]] = field(default_factory=list)
     only_checked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: Any = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.url, region_name=self.region,
-                            aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+        """Made once: making one takes longer than most calls."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = boto3.client(
+                    service, endpoint_url=self.url, region_name=self.region,
+                    aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+            return self._clients[service]
 
     def call(self, service: str, name: str, inputs: Inputs, /, **renamed: str) -> Any:
         parameters = request(service, name, inputs, **renamed)
@@ -73,6 +81,9 @@ class Account:
             case "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings":
                 zones = [self.region + letter for letter in "abc"]
                 return offerings(zones, args)
+            case "aws:ec2/getSubnet:getSubnet":
+                (found,) = self.client("ec2").describe_subnets(SubnetIds=[args["id"]])["Subnets"]
+                return {"id": args["id"], "vpcId": found["VpcId"], "availabilityZone": found["AvailabilityZone"]}
             case "aws:servicequotas/getServiceQuota:getServiceQuota":
                 return {"value": self.quotas.get(args["quotaCode"], 10_000.0), "id": args["quotaCode"], **args}
             case "aws:ecr/getAuthorizationToken:getAuthorizationToken":

@@ -1,12 +1,13 @@
 """AWS Batch as it treats a container: attempts, retry rules, SIGTERM and SIGKILL, and machines that are reclaimed.
 
 moto keeps queues, environments and definitions; this serves the calls about jobs beside it, on a port of its own,
-and runs each attempt in a fresh container with a fresh metadata service. Rules as in AWS's user guide,
-"Automated job retries".
+and runs each attempt in a fresh container on a fresh machine: metadata that it cannot reach, the service that reads
+them for it, and a volume of its own. Rules as in AWS's user guide, "Automated job retries".
 """
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import shutil
@@ -14,6 +15,9 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +26,19 @@ import boto3
 
 from emulator.containers import IMAGE, Podman
 from emulator.endpoint import Endpoint
+from emulator.logs import Shipper
 from emulator.patience import scaled
-from emulator.servers import MetadataService, metadata
+from emulator.servers import MetadataService, metadata, noticing
+from lammps_jobs.supervisor.environment import Variable
 
 KILLED = 137
 """Exit code of a container that SIGKILL ended; one that ended by itself before its machine went has its own."""
 NO_IMAGE = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
+MOST_CHILDREN, PER_PAGE = 10_000, 100
+MACHINES = 2
+"""Jobs of an array that run at one time here."""
+NOBODY = "http://127.0.0.1:9"
+"""Where no metadata service answers."""
 NOTICE_LEAD_S = 1.0
 """Seconds between a Spot notice and SIGTERM here (120 on AWS: nobody waits for that in a test)."""
 
@@ -54,12 +65,38 @@ class Job:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     machine: Machine | None = None
     terminated: str = ""
+    depends_on: tuple[str, ...] = ()
     stream: str = ""
     instance: str = ""
     hold: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
+    index: int | None = None
+    """Of a job of an array: which."""
+    children: dict[int, Job] = field(default_factory=dict)
+    """Of an array: those that somebody has asked about, or that began."""
+    size: int = 0
+    """Of an array: how many."""
+
+    def child(self, index: int) -> Job:
+        """A job of this array, which is made when it is first spoken of: most of ten thousand only wait."""
+        if index not in self.children:
+            made = Job(f"{self.job_id}:{index}", self.name, self.queue, self.definition, self.parameters, self.tags,
+                       status=self.status if self.status == "FAILED" else "RUNNABLE", reason=self.reason,
+                       terminated=self.terminated, index=index)  # fmt: skip
+            self.children.setdefault(index, made)
+        return self.children[index]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many jobs of the array are in which state."""
+        rest = "FAILED" if self.status == "FAILED" else "RUNNABLE"
+        found = Counter(child.status for child in list(self.children.values()))
+        return dict(found + Counter({rest: self.size - len(self.children)}))
 
     def described(self) -> dict[str, Any]:
+        array: dict[str, Any] = {"size": self.size, "statusSummary": self.counts} if self.size else {}
+        if self.index is not None:
+            array = {"index": self.index}
         container = {"image": self.definition["containerProperties"]["image"], "logStreamName": self.stream}
         if self.status == "RUNNING":
             container |= {"containerInstanceArn": self.instance, "taskArn": f"{self.instance}-task"}
@@ -69,7 +106,7 @@ class Job:
             "jobId": self.job_id, "jobName": self.name, "jobQueue": self.queue, "status": self.status,
             "statusReason": self.reason, "attempts": self.attempts, "container": container, "tags": self.tags,
             "jobDefinition": self.definition["jobDefinitionArn"], "parameters": self.parameters,
-            "createdAt": 0, "startedAt": 0, "isTerminated": bool(self.terminated),
+            "createdAt": 0, "startedAt": 0, "isTerminated": bool(self.terminated), "arrayProperties": array,
         }  # fmt: skip
 
 
@@ -132,10 +169,19 @@ class Cloud:
         definition = max(found, key=lambda one: one["revision"])
         parameters = {**definition.get("parameters", {}), **asked.get("parameters", {})}
         queue = queues[0]["jobQueueArn"]
-        job = Job(str(uuid.uuid4()), asked["jobName"], queue, definition, parameters, asked.get("tags", {}))
+        size = asked.get("arrayProperties", {}).get("size", 0)
+        if asked.get("arrayProperties") and not 2 <= size <= MOST_CHILDREN:
+            raise ValueError(f"arrayProperties.size must be between 2 and {MOST_CHILDREN}: {size}")
+        job = Job(str(uuid.uuid4()), asked["jobName"], queue, definition, parameters, asked.get("tags", {}), size=size)
+        job.depends_on = tuple(one["jobId"] for one in asked.get("dependsOn", []))
+        if missing := [one for one in job.depends_on if one not in self.jobs]:
+            raise ValueError(f"Job ID {missing[0]} is not valid")
+        if len(job.depends_on) > 20:
+            raise ValueError("dependsOn takes 20 jobs at most")
         with self._lock:
             self.jobs[job.job_id] = job
-        thread = threading.Thread(target=self._live, args=(job,), daemon=True, name=f"job-{job.name}")
+        live = self._live_together if size else self._live
+        thread = threading.Thread(target=live, args=(job,), daemon=True, name=f"job-{job.name}")
         self._threads.append(thread)
         thread.start()
         return {"jobId": job.job_id, "jobName": job.name}
@@ -143,29 +189,63 @@ class Cloud:
     def _describejobs(self, asked: dict[str, Any]) -> dict[str, Any]:
         if len(asked["jobs"]) > 100:
             raise ValueError("DescribeJobs takes 100 jobs at most")
-        return {"jobs": [self.jobs[one].described() for one in asked["jobs"] if one in self.jobs]}
+        return {"jobs": [job.described() for one in asked["jobs"] if (job := self.job(one))]}
+
+    def job(self, job_id: str) -> Job | None:
+        """A job, or one of an array (`ARRAY:INDEX`)."""
+        whole, _, index = job_id.partition(":")
+        found = self.jobs.get(whole)
+        return found.child(int(index)) if found and index and int(index) < found.size else found
 
     def _listjobs(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if "arrayJobId" in asked:
+            wanted = asked.get("jobStatus", "RUNNING")
+            array = self.jobs[asked["arrayJobId"]]
+            every = range(array.size) if array.status == "FAILED" else list(array.children)
+            found = [child for at in every if (child := array.child(at)).status == wanted]
+            start = int(asked.get("nextToken", "0"))
+            page = [{"jobId": job.job_id, "jobName": job.name, "status": job.status, "statusReason": job.reason}
+                    for job in found[start : start + PER_PAGE]]  # fmt: skip
+            more = {"nextToken": str(start + PER_PAGE)} if len(found) > start + PER_PAGE else {}
+            return {"jobSummaryList": page, **more}
         names = next((one["values"] for one in asked.get("filters", []) if one["name"] == "JOB_NAME"), ["*"])
         found = [job for job in self.jobs.values() if any(fnmatch.fnmatch(job.name, name) for name in names)]
         return {"jobSummaryList": [{"jobId": job.job_id, "jobName": job.name, "status": job.status} for job in found]}
 
     def _terminatejob(self, asked: dict[str, Any]) -> dict[str, Any]:
-        job = self.jobs[asked["jobId"]]
-        job.terminated = asked["reason"]
-        job.hold.set()
-        if job.machine:
-            threading.Thread(target=self._stop, args=(job.machine,), daemon=True).start()
+        found = self.job(asked["jobId"])
+        if found is None:
+            raise LookupError(f"Job {asked['jobId']} not found")
+        for job in (found, *list(found.children.values())):
+            job.terminated = asked["reason"]
+            job.hold.set()
+            if job.machine:
+                threading.Thread(target=self._stop, args=(job.machine,), daemon=True).start()
         return {}
 
     _canceljob = _terminatejob
 
     # -- a job's life ------------------------------------------------------------------------------
 
+    def _live_together(self, array: Job) -> None:
+        """The jobs of an array, as many at a time as there are machines."""
+        array.status = "PENDING"
+        while not self.capacity.wait(0.5) and not array.terminated:
+            pass
+        if not array.terminated:
+            with ThreadPoolExecutor(MACHINES) as machines:
+                list(machines.map(lambda at: self._live(array.child(at)), range(array.size)))
+        states = {child.status for child in array.children.values()}
+        array.status = "SUCCEEDED" if states == {"SUCCEEDED"} else "FAILED"
+        array.reason = array.terminated or ("" if states == {"SUCCEEDED"} else "Array Child Job failed")
+        array.over.set()
+
     def _live(self, job: Job) -> None:
         """Attempt after attempt, until the retry rules say that it is enough."""
         strategy = job.definition.get("retryStrategy", {})
         try:
+            if not self._comes_to_its_turn(job):
+                return
             while True:
                 job.status = "RUNNABLE"
                 while not self.capacity.wait(0.5) and not job.terminated:
@@ -195,6 +275,17 @@ class Cloud:
         finally:
             job.over.set()
 
+    def _comes_to_its_turn(self, job: Job) -> bool:
+        """PENDING until the jobs that it depends on have succeeded; FAILED when one of them fails."""
+        for other in [self.jobs[one] for one in job.depends_on]:
+            job.status = "PENDING"
+            while not other.over.wait(0.2) and not job.terminated:
+                pass
+            if job.terminated or other.status != "SUCCEEDED":
+                job.status, job.reason = "FAILED", job.terminated or "Dependent Job failed"
+                return False
+        return True
+
     def _no_image(self, job: Job) -> None:
         job.reason = "Task failed to start"
         job.attempts.append({"container": {"reason": NO_IMAGE}, "statusReason": job.reason})
@@ -204,34 +295,37 @@ class Cloud:
         job.status = "STARTING"
         properties = job.definition["containerProperties"]
         job.instance = job.instance or self._machine()
-        scratch = self._scratch / f"{job.job_id}-{number}"
-        scratch.mkdir()
-        scratch.chmod(0o1777)
-        with metadata() as service:
-            machine = Machine(f"lammps-jobs-{job.job_id[:8]}-{number}", service)
+        short = job.job_id.replace(":", "-")
+        name = f"lammps-jobs-{short[:8]}{short[36:]}-{number}"
+        notices = self._scratch / f"{short}-{number}"
+        with contextlib.ExitStack() as over:
+            service = over.enter_context(metadata())
+            if self.has_metadata:
+                over.enter_context(noticing(service, notices))
+            notices.mkdir(exist_ok=True)
+            machine = Machine(name, service)
             told = {
                 **{one["name"]: one["value"] for one in properties["environment"]},
                 "AWS_BATCH_JOB_ID": job.job_id, "AWS_BATCH_JOB_ATTEMPT": str(number),
+                **({"AWS_BATCH_JOB_ARRAY_INDEX": str(job.index)} if job.index is not None else {}),
                 "AWS_BATCH_JQ_NAME": job.queue.rpartition("/")[2],
-                "AWS_EC2_METADATA_SERVICE_ENDPOINT": service.url if self.has_metadata else "http://127.0.0.1:9",
-                "LAMMPS_JOBS_NOTICE_EVERY_S": "0.2", **self.environment,
+                Variable.METADATA.value: NOBODY, Variable.NOTICE_EVERY_S.value: "0.2", **self.environment,
             }  # fmt: skip
             command = [job.parameters.get(word.removeprefix("Ref::"), word) if word.startswith("Ref::") else word
                        for word in properties["command"]]  # fmt: skip
-            mounts = [f"{scratch}:{one['containerPath']}" for one in properties["mountPoints"]]
             shm = f"{properties['linuxParameters']['sharedMemorySize']}m"
             arguments = ["run", "--name", machine.container, "--network", "host", "--init",
                          "--user", properties["user"], "--shm-size", shm,
                          *(["--read-only"] if properties["readonlyRootFilesystem"] else []),
-                         *(word for mount in mounts for word in ("--volume", mount)),
+                         *(word for mount in mounts(properties, name, notices) for word in ("--volume", mount)),
                          *(word for key, value in told.items() for word in ("--env", f"{key}={value}")),
                          IMAGE, *command]  # fmt: skip
             job.stream = (
                 f"{properties['logConfiguration']['options']['awslogs-stream-prefix']}/default/{uuid.uuid4().hex}"
             )
-            output = scratch.with_suffix(".log")
+            output = notices.with_suffix(".log")
             with output.open("wb") as out:
-                shipper = _Shipper(
+                shipper = Shipper(
                     self._logs, properties["logConfiguration"]["options"]["awslogs-group"], job.stream, output
                 )
                 process = self.podman.popen(*arguments, stdout=out, stderr=out)
@@ -239,7 +333,8 @@ class Cloud:
                 code = self.podman.end_of(machine.container, process)
             shipper.close()
             job.machine = None
-        shutil.rmtree(scratch, ignore_errors=True)
+            self.podman("volume", "rm", "--force", name, check=False)  # as the ECS agent does with a task
+        shutil.rmtree(notices, ignore_errors=True)
         return code, machine.lost if code == KILLED else ""
 
     def _machine(self) -> str:
@@ -274,20 +369,31 @@ class Cloud:
         """The job whose container runs; waits for one."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            for job in list(self.jobs.values()):
+            for job in self._every():
                 if job.machine and job.status == "RUNNING":
                     return job
             time.sleep(0.05)
         raise TimeoutError(f"no job runs: {[(job.name, job.status, job.reason) for job in self.jobs.values()]}")
 
+    def _every(self) -> Iterator[Job]:
+        for job in list(self.jobs.values()):
+            yield from (job, *list(job.children.values()))
+
     def close(self) -> None:
-        for job in self.jobs.values():
+        for job in self._every():
             job.terminated = job.terminated or "the cloud is closed"
             if job.machine:
                 self.podman("kill", "--signal", "KILL", job.machine.container, check=False)
         for thread in self._threads:
             thread.join(scaled(20))
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def mounts(properties: dict[str, Any], volume: str, folder: Path) -> list[str]:
+    """What a container sees of its machine: a fresh volume where the definition names no folder, else that `folder`."""
+    sources = {one["name"]: one.get("host", {}).get("sourcePath") for one in properties["volumes"]}
+    return [f"{folder if sources[one['sourceVolume']] else volume}:{one['containerPath']}{':ro' * one['readOnly']}"
+            for one in properties["mountPoints"]]  # fmt: skip
 
 
 def decide(strategy: dict[str, Any], attempts: int, exit_code: str, status_reason: str, reason: str = "") -> bool:
@@ -299,36 +405,3 @@ def decide(strategy: dict[str, Any], attempts: int, exit_code: str, status_reaso
         if all(fnmatch.fnmatchcase(told[key], pattern) for key, pattern in rule.items() if key in told):
             return str(rule["action"]).upper() == "RETRY"
     return True
-
-
-class _Shipper:
-    """Brings a container's output to CloudWatch Logs, as the awslogs driver does."""
-
-    def __init__(self, logs: Any, group: str, stream: str, file: Path) -> None:
-        self._logs, self._group, self._stream, self._file = logs, group, stream, file
-        logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ship, daemon=True)
-        self._thread.start()
-
-    def _ship(self) -> None:
-        read = 0
-        while True:
-            last = self._over.is_set()
-            lines = self._file.read_bytes()[read:].split(b"\n")
-            whole = lines[:-1]
-            read += sum(len(line) + 1 for line in whole)
-            events = [
-                {"timestamp": int(time.time() * 1000), "message": line.decode(errors="replace") or " "}
-                for line in whole
-            ]
-            for start in range(0, len(events), 1000):
-                self._logs.put_log_events(logGroupName=self._group, logStreamName=self._stream,
-                                          logEvents=events[start : start + 1000])  # fmt: skip
-            if last:
-                return
-            self._over.wait(0.3)
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join(10)

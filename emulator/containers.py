@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,18 +121,19 @@ class Podman:
 
     def build(self, target: str = "cpu", tag: str = IMAGE, *, cached: bool = True) -> float:
         """Build a target of image/Dockerfile; the seconds that it took. Unchanged layers are not built again."""
-        self.make_base()
         started = time.monotonic()
-        fresh = [] if cached else ["--no-cache"]
-        command = [*self._buildah, "bud", "--isolation=chroot", "--pull-never", "--layers", *fresh, "--target", target,
-                   "--tag", tag, "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
-                   "--file", "image/Dockerfile", "."]  # fmt: skip
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, env=self.environment, timeout=scaled(1200), check=False
-        )
+        done = subprocess.run(self.building(target, tag, [] if cached else ["--no-cache"]), cwd=ROOT, text=True,
+                              capture_output=True, env=self.environment, timeout=scaled(1200), check=False)  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"the image {tag} cannot be built:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
         return time.monotonic() - started
+
+    def building(self, target: str, tag: str, options: Sequence[str] = ()) -> list[str]:
+        """The command that builds a target of image/Dockerfile, on the base image that is made here first."""
+        self.make_base()
+        return [*self._buildah, "bud", "--isolation=chroot", "--pull-never", "--layers", *options, "--target", target,
+                "--tag", tag, "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro",
+                "--file", "image/Dockerfile", "."]  # fmt: skip
 
 
 class NoContainers(Podman):

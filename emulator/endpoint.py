@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import re
+import sys
 import threading
 import time
 import urllib.parse
@@ -19,6 +20,7 @@ from typing import Any
 
 CODES = {"503": "SlowDown", "500": "InternalError", "403": "AccessDenied", "409": "ConditionalRequestConflict"}
 PAUSES = {"slow": 2.0, "silent": 5.0}
+LATE_S = 0.7
 JOB_CALLS = ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob")
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 PASSED_ON = ("content-type", "content-range", "etag", "last-modified", "date", "x-amzn-errortype", "x-amz-version-id",
@@ -36,6 +38,8 @@ class Call:
     query: dict[str, str]
     target: str
     body: bytes
+    if_none_match: str = ""
+    copy_source: str = ""
 
 
 @dataclass
@@ -45,7 +49,8 @@ class Fault:
     on: Callable[[Call], bool]
     kind: str
     """`503`, `500`, `403`, `409`; `reset` (the connection breaks), `lost` (it breaks after the deed), `half` (it breaks
-    in the middle of the answer), `slow` (two seconds), `silent` (no answer for five), `trickle` (it takes two)."""
+    in the middle of the answer), `slow` (two seconds), `silent` (no answer for five), `trickle` (it takes two), `twice`
+    (the deed is done twice), `late` (the connection breaks, and the deed is done a while after that)."""
     times: int = 1
 
 
@@ -70,6 +75,13 @@ class Endpoint:
         return ""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is gone, killed perhaps, is no error."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def serving(
     endpoint: Endpoint, answer: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any], str]]
@@ -91,8 +103,12 @@ def serving(
                 code = CODES[fault]
                 text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
                 return self._send(int(fault), text, {"Content-Type": "application/xml"})
-            if fault == "reset":
+            if fault == "late":
+                threading.Timer(LATE_S, self._behind, [body]).start()
+            if fault in ("reset", "late"):
                 return self._break()
+            if fault == "twice":
+                self._behind(body)
             if fault in PAUSES:
                 time.sleep(PAUSES[fault])
             if call.target.endswith(".GetServiceQuota"):  # moto knows them in one region only
@@ -122,9 +138,10 @@ def serving(
             query = dict(urllib.parse.parse_qsl(at.query, keep_blank_values=True))
             target = self.headers.get("X-Amz-Target", "")
             who, service = (signed[1], signed[3]) if signed else ("", "")
-            return Call(who, service, self.command, urllib.parse.unquote(at.path), query, target, body[:20000])
+            of_s3 = (self.headers.get("If-None-Match", ""), self.headers.get("x-amz-copy-source", ""))
+            return Call(who, service, self.command, urllib.parse.unquote(at.path), query, target, body[:20000], *of_s3)
 
-        def _forward(self, body: bytes, fault: str) -> None:
+        def _behind(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
             skip = ("host", "content-length", "connection", "transfer-encoding", "expect")
             headers = {key: value for key, value in self.headers.items() if key.lower() not in skip}
             behind = http.client.HTTPConnection(moto, timeout=60)
@@ -134,6 +151,10 @@ def serving(
                 content = found.read()
             finally:
                 behind.close()
+            return found, content
+
+        def _forward(self, body: bytes, fault: str) -> None:
+            found, content = self._behind(body)
             passed = {key: value for key, value in found.getheaders() if key.lower() in PASSED_ON}
             length = found.getheader("Content-Length") if self.command == "HEAD" else None
             if fault == "lost":
@@ -167,7 +188,7 @@ def serving(
         def log_message(self, *args: object) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

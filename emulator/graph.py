@@ -101,6 +101,9 @@ def _known(args: MockCallArgs, quotas: dict[str, float]) -> dict[str, Any]:
             return {"names": [f"us-east-1{letter}" for letter in "abc"], "id": ""}
         case "getInstanceTypeOfferings":
             return offerings([f"us-east-1{letter}" for letter in "abc"], dict(args.args))
+        case "getSubnet":
+            letter = "ab"[int(str(args.args["id"])[-1], 16) % 2]
+            return {"id": args.args["id"], "vpcId": "vpc-0123456789abcdef0", "availabilityZone": f"us-east-1{letter}"}
         case "getServiceQuota":
             return {"value": quotas.get(str(args.args["quotaCode"]), 10_000.0), "id": ""}
         case "getAuthorizationToken":

@@ -18,12 +18,20 @@ from emulator import ROOT
 from infra.config import PROJECT
 
 HINT = "no Pulumi engine: `make engine` builds it where Go is installed"
+OFFLINE = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError")
+"""What pip says where it reaches no package registry."""
+NO_REGISTRY = "pip reaches no package registry from here: PIP_INDEX_URL, or pip.conf, names one"
+
+
+def built_engine() -> Path:
+    """Where `make engine` puts the engine."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / PROJECT / f"pulumi-{version('pulumi')}" / "bin" / "pulumi"
 
 
 def pulumi_binary() -> Path | None:
     """The engine that `make engine` built, or the one on the PATH."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    built = cache / PROJECT / f"pulumi-{version('pulumi')}" / "bin" / "pulumi"
+    built = built_engine()
     found = shutil.which("pulumi")
     return built if built.exists() else Path(found) if found else None
 
@@ -34,6 +42,8 @@ TOOLS = {
     "pulumi-language-python": 'PYTHONPATH="{root}" exec "{python}" -m emulator.language_host "$@"',
     # a Docker engine that answers; images are the emulated account's
     "docker": "exit 0",
+    # somebody who has logged in
+    "aws": "exit 0",
 }
 
 
@@ -84,13 +94,17 @@ class CommandLine:
 
     def __call__(self, *words: str, fails: bool = False) -> str:
         """What the command prints. Raises AssertionError with it where it fails, or with `fails` where it does not."""
-        environment = {**os.environ, **self.environment}
-        environment.pop("PYTHONPATH", None)  # the program finds its own code, as at a user's
-        done = subprocess.run(["pulumi", *words], cwd=self.project, env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=self.limit_s, check=False)  # fmt: skip
+        done = self.tried(*words)
         said = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, f"pulumi {' '.join(words)}: {done.returncode}\n{said}"
         return said if fails else done.stdout
+
+    def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The command, however it ended."""
+        environment = {**os.environ, **self.environment}
+        environment.pop("PYTHONPATH", None)  # the program finds its own code, as at a user's
+        return subprocess.run(["pulumi", *words], cwd=self.project, env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=self.limit_s, check=False)  # fmt: skip
 
 
 def clean_copy(folder: Path) -> Path:

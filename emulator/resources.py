@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
 
 from emulator.kinds import Inputs, Kind, Made, put, without
 
@@ -116,8 +117,11 @@ def make_environment(account: Account, inputs: Inputs) -> Made:
 def _batch_role(account: Account) -> str:
     """AWS makes this role by itself where none is named; moto wants it said."""
     iam = account.client("iam")
-    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):  # a second pool, or stack
+    try:
         return str(iam.create_service_linked_role(AWSServiceName="batch.amazonaws.com")["Role"]["Arn"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "EntityAlreadyExists":  # a second pool, or stack
+            raise
     return str(iam.get_role(RoleName="AWSServiceRoleForbatch")["Role"]["Arn"])
 
 
@@ -126,7 +130,7 @@ def next_environment(account: Account, number: str, old: Inputs, new: Inputs) ->
         "computeEnvironment": number,
         **{key: new[key] for key in ("state", "updatePolicy") if key in new},
     }
-    wanted["computeResources"] = without(new["computeResources"], "type")
+    wanted["computeResources"] = new["computeResources"]
     account.check("batch", "UpdateComputeEnvironment", wanted)  # moto would take it and change nothing
     return {}
 

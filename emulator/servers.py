@@ -1,4 +1,4 @@
-"""Servers on loopback that stand in for AWS: moto's S3, and the instance metadata service."""
+"""Servers on loopback that stand in for AWS: moto's S3, and a machine's metadata with the service that watches it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+from emulator import ROOT
 from emulator.patience import scaled, until
 
 
@@ -93,3 +95,15 @@ def metadata() -> Iterator[MetadataService]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextlib.contextmanager
+def noticing(service: MetadataService, folder: Path) -> Iterator[None]:
+    """The service that a stack's machines run, on this metadata: it writes announcements into the folder."""
+    settings = {"METADATA": service.url, "NOTICES": str(folder), "EVERY": "0.2"}
+    watch = subprocess.Popen(["bash", ROOT / "infra" / "notices.sh", "watch"], env={**os.environ, **settings})
+    try:
+        yield
+    finally:
+        watch.terminate()
+        watch.wait(scaled(10))

@@ -109,7 +109,9 @@ KINDS: dict[str, Kind] = {
         "ecr", "PutLifecyclePolicy", lambda i: i["repository"], None, repository="repositoryName",
         policy="lifecyclePolicyText",
     ),
-    "docker:index/image:Image": Kind(image, noop),
+    "docker:index/image:Image": Kind(
+        image, noop, lambda a, n, old, new: image(a, new)[1], moves=frozenset({"repoDigest"})
+    ),
     "aws:iam/role:Role": named("iam", "CreateRole", "Role", "DeleteRole", "Arn", name="RoleName",
                                 assumeRolePolicy="AssumeRolePolicyDocument"),
     "aws:iam/rolePolicy:RolePolicy": put(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 
 from infra.config import PROJECT, StackConfig
 
@@ -48,7 +49,19 @@ class Component(pulumi.ComponentResource):
 
     def tags(self, *parts: str) -> dict[str, str]:
         """Tags by which costs and resources are told apart."""
-        return {"Name": self.name(*parts), "project": PROJECT, "stack": self.context.stack}
+        own = {"Name": self.name(*parts), "project": PROJECT, "stack": self.context.stack}
+        return {**self.context.config.tags, **own}
+
+    def role(self, name: str, trust: pulumi.Input[str]) -> aws.iam.Role:
+        """A role that the institute's boundary holds."""
+        return aws.iam.Role(
+            name,
+            name=self.name(name),
+            assume_role_policy=trust,
+            permissions_boundary=self.context.config.permissions_boundary,
+            tags=self.tags(name),
+            opts=self.child(),
+        )
 
     def child(
         self,

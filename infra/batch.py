@@ -25,8 +25,13 @@ from lammps_jobs.backends.aws_batch.contract import (
     Variable,
 )
 
-SCRATCH = "/scratch"
+SCRATCH = "/home/lammps"
+"""A job's own volume: Docker makes it with the owner that this folder has in the image, and ECS removes it with the
+job. A folder of the machine would be open to all its jobs, which are one user."""
+NOTICES = "/run/lammps-jobs"
+"""Where a service of the machine writes down what the metadata announces (infra/notices.sh)."""
 METADATA = "http://169.254.169.254"
+JOBS_USER = 1000
 LONGEST_GOODBYE_MIN = 360
 """Minutes that jobs have to end when their machine is exchanged by an update: the most that the provider takes."""
 
@@ -83,8 +88,8 @@ class Batch(Component):
                 "max_vcpus": pool.max_vcpus,
                 "instance_types": list(pool.instance_types),
                 "instance_role": self.identity.machine.arn,
-                "subnets": [subnet.id for subnet in self.network.subnets],
-                "security_group_ids": [self.network.machines.id],
+                "subnets": self.network.subnet_ids,
+                "security_group_ids": self.network.group_ids,
                 "ec2_configurations": [{"image_type": "ECS_AL2023_NVIDIA" if pool.gpu else "ECS_AL2023"}],
                 "launch_template": {
                     "launch_template_id": template.id,
@@ -109,7 +114,7 @@ class Batch(Component):
             metadata_options={
                 "http_endpoint": "enabled",
                 "http_tokens": "required",
-                "http_put_response_hop_limit": 2,  # one more than the machine: containers ask for the Spot notice
+                "http_put_response_hop_limit": 1,  # and infra/notices.sh keeps jobs away, which are no hop apart
             },
             block_device_mappings=[
                 {
@@ -198,7 +203,7 @@ def own_limit_s(limit_s: float) -> int:
 def container_of(
     pool: Pool, context: Context, *, image: str, job: str, execution: str, bucket: str, group: str
 ) -> dict[str, Any]:
-    """The container of a job: unprivileged, its root read-only, scratch from the machine."""
+    """The container of a job: unprivileged, its root read-only, its scratch its own."""
     needs = [{"type": "VCPU", "value": str(pool.job_vcpus)}, {"type": "MEMORY", "value": str(pool.job_memory_mib)}]
     if pool.job_gpus:
         needs.append({"type": "GPU", "value": str(pool.job_gpus)})
@@ -206,6 +211,7 @@ def container_of(
         "AWS_DEFAULT_REGION": context.region,
         "AWS_REGION": context.region,
         Variable.METADATA.value: METADATA,
+        Variable.NOTICES.value: NOTICES,
         Variable.STACK.value: context.stack,
         Variable.POOL.value: pool.name,
         Variable.SCRATCH.value: SCRATCH,
@@ -229,11 +235,14 @@ def container_of(
         "environment": [{"name": name, "value": value} for name, value in sorted(environment.items())],
         "privileged": False,
         "readonlyRootFilesystem": True,
-        "user": "1000:1000",
+        "user": f"{JOBS_USER}:{JOBS_USER}",
         "ulimits": [{"name": name, "softLimit": -1, "hardLimit": -1} for name in ("memlock", "stack")],  # MPI, OpenMP
         "linuxParameters": {"initProcessEnabled": True, "sharedMemorySize": pool.job.shm_mib},
-        "volumes": [{"name": "scratch", "host": {"sourcePath": SCRATCH}}],
-        "mountPoints": [{"sourceVolume": "scratch", "containerPath": SCRATCH, "readOnly": False}],
+        "volumes": [{"name": "scratch", "host": {}}, {"name": "notices", "host": {"sourcePath": NOTICES}}],
+        "mountPoints": [
+            {"sourceVolume": "scratch", "containerPath": SCRATCH, "readOnly": False},
+            {"sourceVolume": "notices", "containerPath": NOTICES, "readOnly": True},
+        ],
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
@@ -251,13 +260,18 @@ BOUNDARY = "==lammps-jobs=="
 
 
 def user_data(pool: Pool) -> str:
-    """What a machine does at its first start: the ECS agent's settings and the scratch folder (MIME, as Batch asks)."""
-    shebang, _, script = (Path(__file__).parent / "user-data.sh").read_text().partition("\n")
+    """What a machine does at its first start (MIME, as Batch asks): infra/user-data.sh, with infra/notices.sh in it."""
+    here = Path(__file__).parent
+    shebang, _, script = (here / "user-data.sh").read_text().partition("\n")
     lines = [
         shebang,
-        f"SCRATCH={SCRATCH}",
         f"INSTANCE_STORE={'yes' if pool.scratch == 'instance-store' else 'no'}",
         f"STOP_TIMEOUT={TERM_GRACE_S:g}s",
+        f"NOTICES={NOTICES}",
+        f"JOBS_USER={JOBS_USER}",
+        "notices_script() { cat <<'NOTICES_SCRIPT'",
+        f"{(here / 'notices.sh').read_text()}NOTICES_SCRIPT",
+        "}",
         script,
     ]
     return "\n".join(

@@ -14,6 +14,9 @@ from infra.machines import MACHINES, UNSUPPORTED, GpuArchitecture, Machine
 
 PROJECT = "lammps-jobs"
 DIGEST = r"^[^@\s]+@sha256:[0-9a-f]{64}$"
+KEY_ARN = r"^arn:[^:]+:kms:[^:]+:\d{12}:key/[\w-]+$"
+OWN_TAGS = frozenset({"Name", "project", "stack", "pool", "run", "sweep", "user"})
+"""Tag keys that the stack and its jobs set themselves."""
 Purchase = Literal["spot", "on-demand"]
 
 
@@ -35,6 +38,22 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class ExistingNetwork(Section):
+    """A network that is there already: the institute's VPC."""
+
+    vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]{8,17}$")
+    """Its ID."""
+    subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...] = Field(
+        min_length=1, max_length=16
+    )
+    """Subnets of it for the machines. They must reach S3, ECR, ECS, CloudWatch Logs and AWS Batch: through a gateway,
+    or through endpoints. With public subnets machines need an address, which the subnet must give them."""
+    security_group_ids: tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")], ...] = Field(
+        default=(), max_length=5
+    )
+    """Security groups of the machines; empty to make one that lets everything out and nothing in."""
+
+
 class Network(Section):
     cidr: IPv4Network = IPv4Network("10.40.0.0/16")
     """Addresses of the VPC; /16 to /22."""
@@ -50,6 +69,8 @@ class Network(Section):
     """Networks that the VPC will be connected with and must not overlap."""
     flow_logs_days: int | None = Field(default=None, ge=1)
     """Days to keep VPC flow logs; null for none."""
+    existing: ExistingNetwork | None = None
+    """Use this network and make none; all other keys of `network` have no effect then."""
 
     @model_validator(mode="after")
     def _fits(self) -> Network:
@@ -99,7 +120,7 @@ class Pool(Section):
     """Whether AWS Batch starts machines of `fallback` by itself where Spot has none. False: jobs wait for Spot, and
     only a run that loses its machine three times without a new checkpoint goes to the fallback."""
     scratch: Literal["instance-store", "ebs"] = "ebs"
-    """Where attempts write: the machine's own NVMe disks, or its root volume."""
+    """Where the jobs' volumes are: on the machine's own NVMe disks, or on its root volume."""
     disk_gib: int = Field(default=100, ge=30, le=16384)
     """Size of the encrypted root volume in GiB; holds the image, and the scratch of `ebs`."""
     job: Job = Job()
@@ -187,7 +208,7 @@ class ExistingBucket(Section):
 
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """Its name."""
-    key_arn: str | None = Field(default=None, pattern=r"^arn:[^:]+:kms:[^:]+:\d{12}:key/[\w-]+$")
+    key_arn: str | None = Field(default=None, pattern=KEY_ARN)
     """ARN of the KMS key that it is encrypted with; null for Amazon's own."""
 
 
@@ -196,6 +217,8 @@ class Storage(Section):
 
     existing: ExistingBucket | None = None
     """Use this bucket and make none; all other keys of `storage` have no effect then."""
+    key_arn: str | None = Field(default=None, pattern=KEY_ARN)
+    """ARN of the institute's own KMS key for the bucket; its policy must let the stack's roles use it."""
     encryption: Literal["s3", "kms"] = "s3"
     """Keys: Amazon's own (`s3`, free) or one of the stack's in KMS (`kms`, about 1 USD a month plus requests)."""
     versioning: bool = True
@@ -216,8 +239,6 @@ class Build(Section):
     """Tag of the LAMMPS release in the GPU images."""
     lammps_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     """Checksum of that release's archive, for another `lammps` than the default: without it, it is not checked."""
-    cuda: str = "12.4.1"
-    """Version of CUDA; bundled Kokkos 4.6 does not compile with CUDA 13."""
 
 
 class Existing(Section):
@@ -255,8 +276,9 @@ class Alerts(Section):
     """Budget in USD a month; told at 50, 80 and 100 % and when the forecast exceeds it."""
     stop_at_budget: bool = False
     """Whether a month's spending above the budget denies what the stack's own roles submit (continuations, GitHub's
-    runs) until somebody detaches the policy; researchers have roles of their own. Jobs that run go on until their
-    attempt ends."""
+    runs) and those in `stop_roles` until somebody detaches the policy. Jobs that run go on until their attempt ends."""
+    stop_roles: tuple[Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,64}$")], ...] = Field(default=(), max_length=50)
+    """Names of the researchers' own IAM roles, which `stop_at_budget` denies submitting, too."""
     anomaly_usd: float | None = Field(default=None, gt=0)
     """Unusual spending from which on AWS tells, in USD."""
     anomaly_monitor_arn: str | None = Field(default=None, pattern=r"^arn:[^:]+:ce::\d{12}:anomalymonitor/[\w-]+$")
@@ -272,6 +294,8 @@ class Alerts(Section):
     def _has_readers(self) -> Alerts:
         if (self.monthly_budget_usd or self.anomaly_usd) and not self.emails:
             raise ValueError("a budget or an anomaly threshold that nobody hears of: add `emails`")
+        if self.stop_roles and not self.stop_at_budget:
+            raise ValueError("stop_roles are stopped by nothing: set stop_at_budget")
         if self.stop_at_budget and not self.monthly_budget_usd:
             raise ValueError("stop_at_budget has no budget to stop at: set monthly_budget_usd")
         return self
@@ -306,16 +330,38 @@ class StackConfig(Section):
     sharing: Sharing = Sharing()
     github: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$")
     """GitHub repository (`owner/name`) whose main branch may submit runs, without a key."""
+    github_previews: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """Bucket of Pulumi's state: makes a role by which pull requests of `github` may `pulumi preview`, only reading."""
     github_provider: Literal["make", "existing"] = "make"
     """AWS allows one OIDC provider of GitHub in an account: `existing` where another stack or project has made it."""
     account: str | None = Field(default=None, pattern=r"^\d{12}$", coerce_numbers_to_str=True)
     """The only AWS account to deploy to; with other credentials nothing is done. Null for any."""
+    permissions_boundary: str | None = Field(default=None, pattern=r"^arn:[^:]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+$")
+    """ARN of the IAM policy that bounds every role of the stack, where the institute allows no role without one."""
+    tags: dict[str, str] = Field(default={}, max_length=40)
+    """Further tags for everything that is made, machines and their disks too, as a cost centre or an owner."""
     protect: bool = False
     """Whether the bucket, the image repository and the network are protected against deletion."""
     runnable_limit_h: float = Field(default=12, ge=1 / 6, le=24)
     """Hours after which a job that can never start (it asks for more than its pool has) is cancelled."""
     cancel_without_capacity: bool = False
     """Whether jobs that find no machines for `runnable_limit_h` are cancelled, too, which fails their runs."""
+
+    @model_validator(mode="after")
+    def _as_the_institute_has_it(self) -> StackConfig:
+        if self.github_previews and not self.github:
+            raise ValueError("github_previews needs the repository whose pull requests they are: set github")
+        existing = self.network.existing
+        if existing and existing.security_group_ids and self.access.kind in ("ssh", "instance-connect"):
+            raise ValueError(f"access.kind {self.access.kind!r} needs rules in the machines' security group, and those "
+                             "of network.existing.security_group_ids are not the stack's: leave them out, or use "
+                             "session-manager")  # fmt: skip
+        for key, value in self.tags.items():
+            if key in OWN_TAGS or key.startswith("aws:"):
+                raise ValueError(f"tags: {key!r} is set by the stack, its jobs, or AWS: choose another key")
+            if not 1 <= len(key) <= 128 or len(value) > 256:
+                raise ValueError(f"tags: {key!r}: AWS takes keys of 1 to 128 and values of up to 256 characters")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> StackConfig:
@@ -342,7 +388,7 @@ class StackConfig(Section):
                 raise ValueError(f"sharing.reservation_percent {self.sharing.reservation_percent} leaves {left:g} of "
                                  f"{pool.max_vcpus} vCPUs of {pool.name} to a single user, but a job needs "
                                  f"{pool.job_vcpus}: lower it, or raise max_vcpus")  # fmt: skip
-        if self.access.kind == "ssh" and self.network.egress != "public":
+        if self.access.kind == "ssh" and self.network.egress != "public" and not self.network.existing:
             raise ValueError("access.kind 'ssh' cannot reach private subnets: use session-manager or instance-connect")
         return self
 
@@ -376,6 +422,8 @@ def load(raw: Mapping[str, str], stack: str) -> StackConfig:
         raise ConfigError(f"Stack name {stack!r} is too long by {too_long}: in {region} it can have "
                           f"{len(stack) - too_long} characters (a bucket's name has at most {LONGEST_BUCKET}): "
                           "pulumi stack rename NAME")  # fmt: skip
+    if isinstance(values.get("image"), dict):
+        values["image"] = {"source": "build", **values["image"]}
     try:
         return StackConfig.model_validate({**values, "region": region})
     except ValidationError as error:
@@ -415,8 +463,8 @@ def _allowed(path: tuple[Any, ...]) -> str:
         "network": Network, "pools": Pool, "storage": Storage, "access": Access, "alerts": Alerts,
         "quotas": Quotas, "sharing": Sharing, "job": Job, "build": Build, "existing": Existing,
     }  # fmt: skip
-    if path[:1] == ("storage",):
-        models["existing"] = ExistingBucket
+    if path[:1] in (("storage",), ("network",)):
+        models["existing"] = ExistingBucket if path[0] == "storage" else ExistingNetwork
     model = next((models[part] for part in reversed(path[:-1]) if part in models), StackConfig)
     known = [name for name in model.model_fields if name != "region"]
     return f"Known here: {', '.join(known)}."

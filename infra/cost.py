@@ -73,15 +73,12 @@ class Cost(Component):
             tags=self.tags("stop"),
             opts=self.child(),
         )
-        role = aws.iam.Role(
-            "stop",
-            name=self.name("stop"),
-            assume_role_policy=json.dumps(policies.assumed_by("budgets.amazonaws.com", self.context.account)),
-            tags=self.tags("stop"),
-            opts=self.child(),
-        )
+        role = self.role("stop", json.dumps(policies.assumed_by("budgets.amazonaws.com", self.context.account)))
+        others = self.context.config.alerts.stop_roles
+        their_arns = [f"arn:{self.context.partition}:iam::{self.context.account}:role/{path}{name}"
+                      for name in others for path in ("", "*/")]  # fmt: skip
         may = pulumi.Output.all(deny.arn, *[one.arn for one in submitters]).apply(
-            lambda known: json.dumps(policies.stopper(known[1:], known[0]))
+            lambda known: json.dumps(policies.stopper([*known[1:], *their_arns], known[0]))
         )
         allowed = aws.iam.RolePolicy("stop", role=role.name, policy=may, opts=self.child())
         aws.budgets.BudgetAction(
@@ -92,7 +89,9 @@ class Cost(Component):
             notification_type="ACTUAL",
             execution_role_arn=role.arn,
             action_threshold={"action_threshold_type": "PERCENTAGE", "action_threshold_value": 100},
-            definition={"iam_action_definition": {"policy_arn": deny.arn, "roles": [one.name for one in submitters]}},
+            definition={
+                "iam_action_definition": {"policy_arn": deny.arn, "roles": [*(one.name for one in submitters), *others]}
+            },
             subscribers=[{"subscription_type": "EMAIL", "address": email} for email in emails],
             tags=self.tags("stop"),
             opts=self.child(after=[allowed]),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
+from infra import deployer, policies
 from infra.base import Component, Context
 from infra.config import Pool
 from infra.images import Images
@@ -24,7 +25,9 @@ class Identity(Component):
         self.storage = storage
         self.key: pulumi.Output[str | None] = pulumi.Output.from_input(storage.arn_of_key)
         self.repositories: pulumi.Output[list[str]] = (
-            images.repository.arn.apply(lambda arn: [arn]) if images.repository else pulumi.Output.from_input([])
+            images.repository.arn.apply(lambda arn: [arn])
+            if images.repository
+            else pulumi.Output.from_input(sorted(repositories_of(context)))
         )
         self.machine = self._machine()
         self.execution = self._role("execution", policies.assumed_by("ecs-tasks.amazonaws.com", context.account))
@@ -49,9 +52,7 @@ class Identity(Component):
         return self.context.arn("batch", f"job-definition/{self.name(pool)}")
 
     def _role(self, name: str, trust: policies.Document) -> aws.iam.Role:
-        return aws.iam.Role(
-            name, name=self.name(name), assume_role_policy=json.dumps(trust), tags=self.tags(name), opts=self.child()
-        )
+        return self.role(name, json.dumps(trust))
 
     def _policy(self, name: str, role: aws.iam.Role, document: pulumi.Output[policies.Document]) -> aws.iam.RolePolicy:
         return aws.iam.RolePolicy(name, role=role.name, policy=document.apply(json.dumps), opts=self.child())
@@ -137,14 +138,27 @@ class Identity(Component):
                 tags=self.tags("github"),
                 opts=self.child(),
             ).arn
-        role = aws.iam.Role(
-            "github",
-            name=self.name("github"),
-            assume_role_policy=arn.apply(lambda arn: json.dumps(policies.github(arn, repository))),
-            tags=self.tags("github"),
-            opts=self.child(),
-        )
+        if self.context.config.github_previews:
+            self._previews(arn, repository, self.context.config.github_previews)
+        role = self.role("github", arn.apply(lambda arn: json.dumps(policies.github(arn, repository))))
         self.submitters.append(role)
         aws.iam.RolePolicyAttachment(
             "github-researcher", role=role.name, policy_arn=self.researcher.arn, opts=self.child()
         )
+
+    def _previews(self, provider: pulumi.Output[str], repository: str, bucket: str) -> None:
+        """Pull requests of the repository (a fork's get no token) may see what they would change."""
+        trust = provider.apply(lambda arn: json.dumps(policies.github(arn, repository, "pull_request")))
+        role = self.role("previews", trust)
+        may = policies.document(*deployer.reading()["Statement"], *deployer.state(bucket, preview_only=True))
+        self._policy("previews", role, pulumi.Output.from_input(may))
+
+
+def repositories_of(context: Context) -> set[str]:
+    """ARNs of the repositories in ECR that `image.digests` names; others are pulled without AWS's leave."""
+    found = set()
+    for digest in getattr(context.config.image, "digests", {}).values():
+        at = re.match(r"(\d{12})\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/([^@]+)@", digest)
+        if at:
+            found.add(f"arn:{context.partition}:ecr:{at[2]}:{at[1]}:repository/{at[3].partition(':')[0]}")
+    return found

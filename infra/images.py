@@ -72,7 +72,7 @@ class Images(Component):
         """Built and pushed during `pulumi up`, never in a preview; only when a file of it or an argument changed."""
         token = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
         tag = f"{variant.lower()}-{config.lammps}".replace("_", "-")
-        args = {"CUDA_VERSION": config.cuda, "GPU_ARCH": variant, **_lammps(config)}
+        args = {"GPU_ARCH": variant, **_lammps(config)}
         image = docker.Image(
             variant.lower(),
             image_name=repository.repository_url.apply(lambda url: f"{url}:{tag}-{source_digest(args)}"),

@@ -17,11 +17,24 @@ ENDPOINTS = ("ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", 
 
 
 class Network(Component):
-    """`subnets` for machines, `machines` the security group that they are in."""
+    """`subnet_ids` for machines, `group_ids` the security groups that they are in."""
+
+    subnet_ids: list[pulumi.Input[str]]
+    group_ids: list[pulumi.Input[str]]
+    vpc_id: pulumi.Input[str]
 
     def __init__(self, context: Context) -> None:
         super().__init__("Network", context)
-        config = context.config.network
+        existing = context.config.network.existing
+        if existing:
+            self.vpc_id, self.subnet_ids = existing.vpc_id, [*existing.subnet_ids]
+            self.group_ids = [*existing.security_group_ids] or [self._machines().id]
+        else:
+            self._make()
+        self.register_outputs({"vpc": self.vpc_id})
+
+    def _make(self) -> None:
+        context, config = self.context, self.context.config.network
         self.vpc = aws.ec2.Vpc(
             "vpc",
             cidr_block=str(config.cidr),
@@ -38,13 +51,14 @@ class Network(Component):
             self._subnet(("public" if public else "private") + zone[-2:], zone, own[zone], public=public)
             for zone in context.zones
         ]
+        self.vpc_id, self.subnet_ids = self.vpc.id, [subnet.id for subnet in self.subnets]
         self.tables = [self._table("machines", self.subnets)]
         self._egress(str(blocks[-1]))
         self.machines = self._machines()
+        self.group_ids = [self.machines.id]
         self._endpoints()
         if config.flow_logs_days:
             self._flow_logs(config.flow_logs_days)
-        self.register_outputs({"vpc": self.vpc.id})
 
     def _subnet(self, name: str, zone: str, block: str, *, public: bool) -> aws.ec2.Subnet:
         return aws.ec2.Subnet(
@@ -116,7 +130,7 @@ class Network(Component):
             self._ssh("ssh-connect", group, "From the endpoint", referenced_security_group_id=endpoint.id)
             aws.ec2transitgateway.InstanceConnectEndpoint(
                 "connect",
-                subnet_id=self.subnets[0].id,
+                subnet_id=self.subnet_ids[0],
                 security_group_ids=[endpoint.id],
                 preserve_client_ip=False,
                 tags=self.tags("connect"),
@@ -129,7 +143,7 @@ class Network(Component):
             name,
             name_prefix=self.name(name) + "-",
             description=description,
-            vpc_id=self.vpc.id,
+            vpc_id=self.vpc_id,
             tags=self.tags(name),
             opts=self.child(),
         )
@@ -191,13 +205,7 @@ class Network(Component):
             tags=self.tags("flow"),
             opts=self.child(),
         )
-        role = aws.iam.Role(
-            "flow",
-            name=self.name("flow"),
-            assume_role_policy=json.dumps(policies.assumed_by("vpc-flow-logs.amazonaws.com", self.context.account)),
-            tags=self.tags("flow"),
-            opts=self.child(),
-        )
+        role = self.role("flow", json.dumps(policies.assumed_by("vpc-flow-logs.amazonaws.com", self.context.account)))
         aws.iam.RolePolicy(
             "flow",
             role=role.name,

@@ -146,8 +146,8 @@ def _shell(access: str, instances: str, sessions: str, stack: str) -> list[State
     return [] if access == "none" else statements
 
 
-def github(provider: str, repository: str) -> Document:
-    """The trust policy for one GitHub repository's main branch."""
+def github(provider: str, repository: str, of: str = "ref:refs/heads/main") -> Document:
+    """The trust policy for one GitHub repository's main branch, or for what else `of` says (`pull_request`)."""
     return document(
         {
             "Effect": "Allow",
@@ -156,7 +156,7 @@ def github(provider: str, repository: str) -> Document:
             "Condition": {
                 "StringEquals": {
                     "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-                    "token.actions.githubusercontent.com:sub": f"repo:{repository}:ref:refs/heads/main",
+                    "token.actions.githubusercontent.com:sub": f"repo:{repository}:{of}",
                 }
             },
         }

@@ -16,6 +16,8 @@ from infra.config import (
     Alerts,
     Build,
     Existing,
+    ExistingBucket,
+    ExistingNetwork,
     Job,
     Network,
     Pool,
@@ -50,8 +52,9 @@ def schema() -> dict[str, Any]:
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "network": Network, "pools": Pool, "pools[].job": Job, "storage": Storage, "image (source: build)": Build,
-    "image (source: existing)": Existing, "access": Access, "alerts": Alerts, "quotas": Quotas, "sharing": Sharing,
+    "network": Network, "network.existing": ExistingNetwork, "pools": Pool, "pools[].job": Job, "storage": Storage,
+    "storage.existing": ExistingBucket, "image (source: build)": Build, "image (source: existing)": Existing,
+    "access": Access, "alerts": Alerts, "quotas": Quotas, "sharing": Sharing,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import quotas
+from infra import production, quotas
 from infra.base import Component, Context
 from infra.batch import Batch
 from infra.config import PROJECT, Build, ConfigError, StackConfig, load
@@ -38,6 +38,8 @@ def build(can_build: Callable[[], bool] = docker_answers) -> None:
         context, allowed = survey(stack, config, can_build)
     except ConfigError as error:
         raise pulumi.RunError(str(error)) from None
+    for text in production.lacks(config, context.zones):
+        pulumi.log.warn(f"Pulumi.{stack}.yaml: {PROJECT}:{text}")
     deploy(context, allowed)
 
 
@@ -55,6 +57,8 @@ def survey(stack: str, config: StackConfig, can_build: Callable[[], bool]) -> tu
         # whatever their state: a zone in trouble must not exchange the network in the middle of an outage
         zones = aws.get_availability_zones(filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}]).names
         offered = _offered(config)
+        existing = config.network.existing
+        subnets = {name: aws.ec2.get_subnet(id=name) for name in existing.subnet_ids} if existing else {}
     except Exception as error:
         raise ConfigError(
             f"AWS cannot be asked with the present credentials: {_last_line(error)}\n"
@@ -65,7 +69,9 @@ def survey(stack: str, config: StackConfig, can_build: Callable[[], bool]) -> tu
             f"Pulumi.{stack}.yaml: {PROJECT}:account = {config.account}, but the present credentials are of {account}. "
             "Log in to the right account (AWS_PROFILE), or change the key."
         )
-    chosen = zones_for(config, zones, offered)
+    chosen = zones_for(
+        config, zones, offered, {name: (one.vpc_id, one.availability_zone) for name, one in subnets.items()}
+    )
     if isinstance(config.image, Build) and not can_build():
         _no_docker(stack)
     allowed = _quotas(config) if config.quotas.check or config.quotas.request else {}

@@ -33,7 +33,8 @@ class Storage(Component):
     def _make(self) -> None:
         context, config = self.context, self.context.config.storage
         keep = config.on_destroy == "keep"
-        self.key = self._key(keep) if config.encryption == "kms" else None
+        key = self._key(keep) if config.encryption == "kms" and not config.key_arn else None
+        arn_of_key = key.arn if key else config.key_arn
         self.bucket = aws.s3.Bucket(
             "runs",
             bucket=bucket_name(context.stack, context.account, context.region),
@@ -48,10 +49,10 @@ class Storage(Component):
             rules=[
                 {
                     "apply_server_side_encryption_by_default": {
-                        "sse_algorithm": "aws:kms" if self.key else "AES256",
-                        "kms_master_key_id": self.key.arn if self.key else None,
+                        "sse_algorithm": "aws:kms" if arn_of_key else "AES256",
+                        "kms_master_key_id": arn_of_key,
                     },
-                    "bucket_key_enabled": self.key is not None,
+                    "bucket_key_enabled": arn_of_key is not None,
                 }
             ],
             opts=self.child(retain=keep),
@@ -64,7 +65,7 @@ class Storage(Component):
         )
         self._lifecycle(versioning, keep)
         self.name_of_bucket, self.arn_of_bucket = self.bucket.id, self.bucket.arn
-        self.arn_of_key = self.key.arn if self.key else None
+        self.arn_of_key = arn_of_key
 
     def _key(self, keep: bool) -> aws.kms.Key:
         key = aws.kms.Key(
@@ -99,7 +100,7 @@ class Storage(Component):
         aws.s3.BucketPolicy(
             "runs",
             bucket=self.bucket.id,
-            policy=self.bucket.arn.apply(tls_only),
+            policy=self.bucket.arn.apply(bucket_policy),
             opts=self.child(after=[block], retain=keep),
         )
 
@@ -134,24 +135,31 @@ class Storage(Component):
         )
 
 
-def tls_only(arn: str) -> str:
-    """The bucket policy: nobody without TLS 1.2, whoever it is."""
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": name,
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [arn, f"{arn}/*"],
-                    "Condition": condition,
-                }
-                for name, condition in {
-                    "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
-                    "NoOldTls": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
-                }.items()
-            ],
-        }
-    )
+CREATED_ONCE = ("attempts/????.json", "checkpoints/*.json", "decisions/*.json", "jobs/*.json", "result.json")
+"""A run's claims, commits and ends (`lammps_jobs.record.layout`): what decides which of two writers goes on."""
+
+
+def bucket_policy(arn: str) -> str:
+    """Nobody without TLS 1.2, whoever it is; and what is created once is not put over by anybody.
+
+    S3 itself refuses a claim without If-None-Match, also of an old version of ours and of an administrator (Amazon S3
+    user guide, "Enforce conditional writes on Amazon S3 buckets"). The parts of a large upload take no such header, nor
+    does a copy, of which `rename` is made.
+    """
+    lines = {
+        "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
+        "NoOldTls": {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+    }
+    statements = [_denied(name, "s3:*", [arn, f"{arn}/*"], condition) for name, condition in lines.items()]
+    put_over = {
+        "Null": {"s3:if-none-match": "true", "s3:x-amz-copy-source": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    }
+    truth = [f"{arn}/runs/*/{tail}" for tail in CREATED_ONCE]
+    statements.append(_denied("CreatedOnce", "s3:PutObject", truth, put_over))
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def _denied(name: str, action: str, resources: list[str], condition: dict[str, Any]) -> dict[str, Any]:
+    return {"Sid": name, "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resources,
+            "Condition": condition}  # fmt: skip

@@ -16,17 +16,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lammps_jobs.api.cluster import Cluster, Values, connect
+    from lammps_jobs.api.cluster import Cluster, connect
+    from lammps_jobs.api.costs import AttemptCost, Cost
+    from lammps_jobs.api.display import Plot
+    from lammps_jobs.api.naming import Values
     from lammps_jobs.api.run import Run
     from lammps_jobs.api.status import RunStatus, State
     from lammps_jobs.api.sweep import Sweep
+    from lammps_jobs.api.waiting import DoneAndNotDone, as_completed, wait
+    from lammps_jobs.backends.base import Price
     from lammps_jobs.errors import (
+        BudgetSpent,
         CannotResume,
         CannotStart,
         CloudError,
         Damaged,
         EngineDied,
         Fenced,
+        GpuFailed,
         InputMissing,
         InternalError,
         Interrupted,
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
         Checkpoint,
         Checkpoints,
         CutPlan,
+        Equipment,
         Event,
         Fidelity,
         Grade,
@@ -63,20 +71,26 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AttemptCost",
     "Blob",
+    "BudgetSpent",
     "CannotResume",
     "CannotStart",
     "Checkpoint",
     "Checkpoints",
     "CloudError",
     "Cluster",
+    "Cost",
     "CutPlan",
     "Damaged",
     "Difference",
+    "DoneAndNotDone",
     "EngineDied",
+    "Equipment",
     "Event",
     "Fenced",
     "Fidelity",
+    "GpuFailed",
     "Grade",
     "InputMissing",
     "InternalError",
@@ -87,6 +101,8 @@ __all__ = [
     "NotInstalled",
     "OtherFormat",
     "OutputFile",
+    "Plot",
+    "Price",
     "Progress",
     "RehearsalReport",
     "Resources",
@@ -105,22 +121,29 @@ __all__ = [
     "Verdict",
     "WouldOverwrite",
     "WrongState",
+    "as_completed",
     "connect",
     "rehearse",
+    "wait",
 ]
 
 _HOMES = {
-    "api.cluster": "Cluster Values connect",
+    "api.cluster": "Cluster connect",
+    "api.costs": "AttemptCost Cost",
+    "api.display": "Plot",
+    "api.naming": "Values",
     "api.run": "Run",
     "api.status": "RunStatus State",
     "api.sweep": "Sweep",
+    "api.waiting": "DoneAndNotDone as_completed wait",
+    "backends.base": "Price",
     "errors": (
-        "CannotResume CannotStart CloudError Damaged EngineDied Fenced InputMissing InternalError "
-        "Interrupted LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
+        "BudgetSpent CannotResume CannotStart CloudError Damaged EngineDied Fenced GpuFailed InputMissing "
+        "InternalError Interrupted LammpsJobsError NameTaken NoSuchRun NotInstalled OtherFormat ScriptError StackError "
         "StoreAway StoreError UsageError WouldOverwrite WrongState"
     ),
     "record.documents": (
-        "Blob Checkpoint Checkpoints CutPlan Event Fidelity Grade OutputFile Progress Resources RunSpec"
+        "Blob Checkpoint Checkpoints CutPlan Equipment Event Fidelity Grade OutputFile Progress Resources RunSpec"
     ),
     "rehearsal.compare": "Difference",
     "rehearsal.rehearse": "rehearse",

@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from lammps_jobs.backends.aws_batch import checklist
 from lammps_jobs.backends.aws_batch.client import client, explained
 from lammps_jobs.backends.aws_batch.contract import PoolOutputs, StackOutputs, load
 from lammps_jobs.backends.aws_batch.pending import BY_UP
@@ -111,6 +112,17 @@ def stack(name: str, region: str | None = None) -> Iterator[Finding]:
             "submitting": checks.submitting, "image": checks.image, "quota": checks.quota,
         }.items():  # fmt: skip
             yield _tried(f"{pool_name}: {check}", partial(look, pool))
+
+
+def production(name: str, region: str | None = None) -> Iterator[Finding]:
+    """Check what is to be so before a group's work depends on the stack; for those who deploy it."""
+    try:
+        outputs = load(name, region)
+    except LammpsJobsError as error:
+        yield Finding("stack outputs", False, error.what, error.where, error.remedy)
+        return
+    for line, look in checklist.checks(outputs).items():
+        yield _tried(line, look)
 
 
 class _Stack:

@@ -153,8 +153,33 @@ class Interrupted(LammpsJobsError):
 CANCELLED_BY_KEY = 130
 """Exit code after Ctrl-C; a run that was followed goes on."""
 
+BUDGET_SPENT = 77
+"""Exit code of an attempt that ended with a checkpoint because the run's budget is spent: not tried again by itself."""
+
+
+class BudgetSpent(LammpsJobsError):
+    """The run has used the machine time that its budget allows, and stopped with a checkpoint; resume it with more."""
+
+    exit_code = BUDGET_SPENT
+
+
+def machine_time(seconds: float) -> str:
+    """Machine time in words that `--budget` takes: 15s, 12m, 2.5h."""
+    for size, unit in ((3600.0, "h"), (60.0, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.3g}{unit}"
+    return f"{seconds:.3g}s"
+
+
 MACHINE_UNUSABLE = 76
 """Exit code of an attempt whose machine does not work (a GPU without driver, ECC errors): retry it elsewhere."""
+
+
+class GpuFailed(LammpsJobsError):
+    """The machine's GPU does not work; the attempt is repeated on another machine."""
+
+    exit_code = MACHINE_UNUSABLE
+
 
 UNWELL = 22
 """Exit code of `doctor` when something is not as it should be."""
@@ -180,7 +205,6 @@ def exit_codes() -> list[tuple[int, str, str]]:
     rows += [
         (0, "", "Done."),
         (CANCELLED_BY_KEY, "", "Ctrl-C; a run that was followed goes on in the background."),
-        (MACHINE_UNUSABLE, "", "The machine's GPU does not work; the attempt is repeated on another one."),
         (UNWELL, "", "`doctor` found something that is not as it should be; its lines say what to do."),
         (REFUSED, "", "Rehearsed: some stage cannot be cut, so an interruption there repeats the whole stage."),
         (DIFFERENT, "", "Rehearsed: the outputs differ from what they should be; please report it."),

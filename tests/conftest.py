@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Compiling them takes half of the time in which an engine and its supervisor start.
     """
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="lammps-jobs-state-")  # no marks of tests in the user's home
+    config.add_cleanup(lambda: shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True))
     cache = getattr(config, "cache", None)  # `-p no:cacheprovider` keeps none
     if cache and os.environ.pop("PYTHONDONTWRITEBYTECODE", None) and "PYTHONPYCACHEPREFIX" not in os.environ:
         os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
@@ -167,11 +170,11 @@ def script(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def bare(script: Path, folder: Path, ranks: int = 1) -> dict[str, bytes]:
+def bare(script: Path, folder: Path, ranks: int = 1, switches: Sequence[str] = ()) -> dict[str, bytes]:
     """The outputs of plain `lmp` on a copy of the script's folder."""
     shutil.copytree(script.parent, folder)
     beside = Path(sys.executable).parent
-    command = [str(beside / "lmp"), "-in", script.name, "-screen", "none"]
+    command = [str(beside / "lmp"), "-in", script.name, "-screen", "none", *switches]
     if ranks > 1:
         command = [str(beside / "mpirun"), "-n", str(ranks), *command]
     subprocess.run(command, cwd=folder, check=True, timeout=scaled(120), stdin=subprocess.DEVNULL)

@@ -40,6 +40,17 @@ def test_readme_can_be_followed_line_by_line(tmp_path):
     assert (tmp_path / "melt.html").exists()
 
 
+def test_example_in_cells_runs_from_its_first_to_its_last(tmp_path):
+    environment = {**os.environ, "LAMMPS_JOBS_STORE": str(tmp_path / "store")}
+    done = subprocess.run([sys.executable, DOCS.parent / "examples" / "everyday.py"], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, timeout=scaled(180), check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "units: lj {'Time': 'τ', 'Temp': 'ε/k'" in done.stdout
+    assert "day-hot is waiting - It starts when day-longer has finished." in done.stdout
+    assert done.stdout.splitlines()[-1] == "['day-hot', 'day-first']"
+    assert "<svg" in (tmp_path / "day-plot.html").read_text()
+
+
 @pytest.mark.parametrize(("page", "module"), [("exit-codes.md", "lammps_jobs.errors"), ("api.md", "tools.api_page")])
 def test_page_is_current(page, module):
     command = [sys.executable, "-m", module]

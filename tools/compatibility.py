@@ -30,13 +30,16 @@ BAD = ("wrong", "harmed")
 POTENTIALS = "/usr/share/lammps/potentials"
 
 
-def one(script: Path, args: argparse.Namespace, ranks: int) -> dict[str, Any]:
-    """Rehearse one script; what came of it as a plain record."""
+def one(
+    script: Path, args: argparse.Namespace, ranks: int, threads: int = 1, switches: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Rehearse one script, with LAMMPS's `switches` where some are given; what came of it as a plain record."""
+    resources = Resources(ranks=ranks, threads=threads, switches=switches)
     record: dict[str, Any] = {"script": f"{script.parent.name}/{script.name}", "ranks": ranks}
     with tempfile.TemporaryDirectory(prefix="corpus-", ignore_cleanup_errors=True) as folder:
         try:
             found = rehearse(
-                script, resources=Resources(ranks=ranks), limit_s=args.limit, cuts=args.cuts, seed=args.seed,
+                script, resources=resources, limit_s=args.limit, cuts=args.cuts, seed=args.seed,
                 steps=args.steps, keep=Path(folder) / "sides", at=tuple(args.at), kill=args.kill,
             )  # fmt: skip
         except ScriptError as error:

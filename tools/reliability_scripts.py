@@ -49,6 +49,8 @@ MELT = {
     "compute m all msd average yes\nfix 3 all ave/time 1 1 50 c_m[4] file m.txt",
     "profiles": "fix 1 all nve\ncompute c all chunk/atom bin/1d z lower 0.25 units reduced\n"
     "fix 2 all ave/chunk 5 10 50 c density/number temp ave running file p.txt",
+    "averages on a grid": "fix 1 all nve\nfix 2 all ave/grid 5 10 50 4 4 4 vx density/number ave running\n"
+    "dump g all grid 50 g.txt f_2:grid:data[*]",
     "correlations": "fix 1 all nve\n"
     "fix 2 all ave/correlate 5 10 100 c_thermo_temp c_thermo_press type auto ave running file c.txt",
     "vectors": "fix 1 all nve\nfix 2 all vector 10 c_thermo_temp\nvariable s equal trap(f_2)\n"

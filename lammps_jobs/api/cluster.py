@@ -4,43 +4,48 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from lammps_jobs.api.differences import MOST, differences
-from lammps_jobs.api.display import table
+from lammps_jobs.api.differences import differences
+from lammps_jobs.api.display import MOST_ROWS, table
 from lammps_jobs.api.extension import extend
-from lammps_jobs.api.over import Over, members_of, names_of
-from lammps_jobs.api.run import Run
+from lammps_jobs.api.listing import listing, write_anew
+from lammps_jobs.api.naming import Values, checked_name, listed, name_from, name_taken, plain_name, values_of
+from lammps_jobs.api.notifying import notify_of
+from lammps_jobs.api.over import Over
+from lammps_jobs.api.run import Run, summary_of
 from lammps_jobs.api.status import RunStatus, unreadable
 from lammps_jobs.api.sweep import AT_A_LOOK, Sweep
-from lammps_jobs.backends.base import AT_ONCE, Address, Backend, factory_of
-from lammps_jobs.errors import Damaged, InputMissing, NameTaken, NoSuchRun, OtherFormat, UsageError, WrongState
+from lammps_jobs.api.sweeping import blob_of_file, submit_together, wanted_of
+from lammps_jobs.backends.base import AT_ONCE, Address, Backend, Price, factory_of
+from lammps_jobs.errors import Damaged, InputMissing, NameTaken, NoSuchRun, OtherFormat, WrongState
+from lammps_jobs.record.blobs import share
 from lammps_jobs.record.documents import (
-    NAME_RULE,
-    RUN_NAME,
     Blob,
     Checkpoints,
     CutPlan,
+    Notify,
     Resources,
     RunSpec,
     Submission,
 )
-from lammps_jobs.record.object_store import open_root, sha256_of
+from lammps_jobs.record.index import remove_rows, rows
+from lammps_jobs.record.labels import checked_note, checked_tags, tagged
+from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.rename import rename
 from lammps_jobs.record.run_record import RunRecord, run_names
-from lammps_jobs.record.sweep_record import Member, add_part, members, sweep_names
-from lammps_jobs.script.inputs import gather
+from lammps_jobs.record.sweep_record import Member, SweepRecord, member_of_some, sweep_names
+from lammps_jobs.script.inputs import Gathered, gather
+from lammps_jobs.supervisor.own import is_own, mark
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-Values = str | float | int | Iterable[str | float | int]
-"""What a LAMMPS variable can be given: one value, or several, over which the script's `next` goes."""
 
 
 def connect(
@@ -57,24 +62,20 @@ def connect(
     """
     factory, place = factory_of(stack)
     site = factory(Address(place, store=str(store) if store else None, pool=pool, region=region))
-    return Cluster(site.store, site.backend, open_root(site.store, site.region))
-
-
-LONGEST_SHOWN = 80
-"""Characters of a name that are shown in an error, or taken of a script's for its run's."""
+    return Cluster(site.store, site.backend, open_root(site.store, site.region), region=site.region)
 
 
 class Cluster:
     """A place where runs run, and the store where their records are. `connect` opens it."""
 
-    def __init__(self, store: str, backend: Backend, root: ObjectStore) -> None:
-        self.store, self._backend, self._root = store, backend, root
+    def __init__(self, store: str, backend: Backend, root: ObjectStore, *, region: str | None = None) -> None:
+        self.store, self._backend, self._root, self._region = store, backend, root, region
 
     def __repr__(self) -> str:
         return f"Cluster({self.store!r})"
 
     def _repr_html_(self) -> str:
-        return table(self.statuses(), self.store)
+        return table(self.listing(most=MOST_ROWS), self.store)
 
     def submit(
         self,
@@ -88,6 +89,10 @@ class Cluster:
         cut_plan: CutPlan = CutPlan(),
         start: str | Path | None = None,
         replace: bool = False,
+        after: str | Run | Iterable[str | Run] = (),
+        tags: str | Iterable[str] = (),
+        note: str = "",
+        notify: str | Iterable[str] = (),
     ) -> Run:
         """Start a run of `script` in the background and return at once.
 
@@ -97,26 +102,56 @@ class Cluster:
         `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script, and from its
         folder where a script elsewhere has that name already. Submitting the same specification under the same name
         again returns the run there is (`Run.is_new`). With `replace`, another run of that name that has stopped makes
-        room: it is renamed (`NAME.past-1`). `cut_plan` is for rehearsals and tests: it asks for checkpoints at steps,
-        where a user's run takes them by the clock.
+        room: it is renamed (`NAME.past-1`). `after` are runs, or one, that must have finished before it starts; where
+        one of them fails or is cancelled it is called off (state `cancelled`, with the reason). `tags` and `note` are
+        for people (`Run.tag`). `notify` says who is told when it has finished or failed: a command, which reads a JSON
+        document, `desktop`, or on a stack the ARN of an SNS topic; or several. `cut_plan` is for rehearsals and tests:
+        it asks for checkpoints at steps, where a user's run takes them by the clock.
 
         Raises InputMissing, UsageError (bad name, undefined or unused variable), NameTaken (the name has another
-        specification: it says what differs), WrongState (`replace` of a run that runs), StoreError.
+        specification: it says what differs), NoSuchRun and WrongState (`after` runs that are not there, or have ended
+        without finishing), WrongState (`replace` of a run that runs), StoreError.
         """
-        run = self._record(script, inputs, variables, name, resources, checkpoints, cut_plan, start, replace=replace)
+        words = values_of(variables or {})
+        found = gather(Path(script), listed(inputs), words, start=start)
+        for text in found.warnings:
+            warnings.warn(text, stacklevel=2)
+        told = notify_of(notify, on_stack=self._backend.is_elsewhere()) if notify else Notify()
+        more = {"after": self._to_follow(after), "notify": told}
+        wanted, said = checked_tags(tags), checked_note(note)
+        run = self._record(Path(script), found, words, name, resources, checkpoints, cut_plan, replace=replace,
+                           more=more)  # fmt: skip
+        if wanted:
+            run.tag(*wanted)
+        if said:
+            run.note = said
+        if run.is_new and (more["after"] or told != Notify()):
+            mark(run.record)
         if not run.record.newest_attempt():
-            self._backend.start(run.record)
+            if run.record.submission().after:
+                self._backend.start_after(run.record)
+            else:
+                self._backend.start(run.record)
         return run
 
+    def _to_follow(self, after: str | Run | Iterable[str | Run]) -> tuple[str, ...]:
+        """The names of runs that another one is to follow. Raises NoSuchRun, WrongState."""
+        given = [after] if isinstance(after, str | Run) else list(after)
+        names = dict.fromkeys(one.name if isinstance(one, Run) else one for one in given)
+        for name in names:
+            state = self.run(name).status
+            if state.is_ended and state.state != "finished":
+                raise WrongState(f"{name}, which is to finish before, has not: {state.state}. {state.reason}".strip(),
+                                 remedy=f"First: lammps-jobs resume {name}")  # fmt: skip
+        return tuple(names)
+
     def _record(
-        self, script: str | Path, inputs: str | Path | Iterable[str | Path], variables: Mapping[str, Values] | None,
-        name: str | None, resources: Resources, checkpoints: Checkpoints, cut_plan: CutPlan = CutPlan(),
-        start: str | Path | None = None, *, replace: bool = False,
+        self, script: Path, found: Gathered, words: Mapping[str, tuple[str, ...]], name: str | None,
+        resources: Resources, checkpoints: Checkpoints, cut_plan: CutPlan = CutPlan(), *, replace: bool = False,
+        blob_of: Callable[[Path], Blob] | None = None, more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Run:  # fmt: skip
-        """Put a run on record, and start nothing."""
-        script = Path(script)
-        words = values_of(variables or {})
-        found = gather(script, listed(inputs), words, start=start)
+        """Put a run on record, and start nothing. `blob_of` stores an input; by default with the run. `more` is what
+        its submission holds besides."""
         origin = str(script.resolve())
         record = RunRecord(self._root, checked_name(name) if name else self._free_name(script, origin))
 
@@ -127,26 +162,29 @@ class Cluster:
                 inputs={path: blob_of(file) for path, file in found.files.items()},
                 folders=found.folders,
                 executables=found.executables,
-                variables=words,
+                variables=dict(words),
                 resources=resources,
                 checkpoints=checkpoints,
                 cut_plan=cut_plan,
             )
 
-        for text in found.warnings:
-            warnings.warn(text, stacklevel=3)
-        differ = self._differ(record, spec_with(_blob_of), found.files) if record.is_submitted() else []
+        differ = self._differ(record, spec_with(blob_of_file), found.files) if record.is_submitted() else []
         if differ and replace:
             record = self._made_room(record)
         elif differ:
-            raise _name_taken(record.name, differ, self.store)
+            raise name_taken(record.name, differ, self.store)
         is_new = not record.is_submitted()
+        if is_new and record.has_leftovers():
+            raise NameTaken(
+                f"Something is left of another run named {record.name!r}, whose removal or copy broke off.",
+                where=self.store, remedy=f"lammps-jobs delete {record.name} finishes that; or choose another --name.",
+            )  # fmt: skip
         if is_new:
-            spec = spec_with(record.put_file)
-            if not record.submit(Submission(spec=spec, origin=origin)):  # somebody was faster
+            spec = spec_with(blob_of or record.put_file)
+            if not record.submit(Submission(spec=spec, origin=origin, **more)):  # somebody was faster
                 is_new = False
                 if differ := self._differ(record, spec, found.files):
-                    raise _name_taken(record.name, differ, self.store)
+                    raise name_taken(record.name, differ, self.store)
         if not is_new:
             _heal_inputs(record, found.files)
         return Run(record, self._backend, is_new=is_new)
@@ -220,34 +258,40 @@ class Cluster:
         All members are checked before the first is submitted. Raises what `submit` raises, and UsageError for no
         member, too many, or two that are the same.
         """
-        script, rows = Path(script), members_of(over, zipped=zipped)
-        sweep = checked_name(name or _name_from(script))
-        names = names_of(sweep, rows, self._members(sweep))
-        shared = values_of(variables or {})
-        for row in rows:
-            gather(script, listed(inputs), shared | {key: (value,) for key, value in row.items()})
-        for run_name, row in zip(names, rows, strict=True):
-            self._record(script, inputs, {**(variables or {}), **row}, run_name, resources, checkpoints)
-        add_part(self._root, sweep, tuple(Member(run=n, variables=row) for n, row in zip(names, rows, strict=True)))
-        made = self.find_sweep(sweep)
-        for _ in range(0, len(rows), AT_A_LOOK):
+        script = Path(script)
+        sweep = SweepRecord(self._root, checked_name(name or name_from(script)))
+        wanted = wanted_of(sweep, script, over, listed(inputs), values_of(variables or {}), resources, checkpoints,
+                           zipped=zipped)  # fmt: skip
+        if self._backend.starts_together():
+            submit_together(sweep, wanted, self._backend)
+            return self.find_sweep(sweep.name)
+        blob_of = cache(lambda file: share(self._root, file))
+        for at, run_name in enumerate(wanted.names):
+            words = wanted.spec(at, blob_of).variables
+            self._record(script, wanted.found[at], words, run_name, resources, checkpoints, blob_of=blob_of)
+        sweep.add([Member(run=name, variables=dict(row)) for name, row in zip(wanted.names, wanted.rows, strict=True)])
+        made = self.find_sweep(sweep.name)
+        for _ in range(0, len(wanted.rows), AT_A_LOOK):
             made.advance()
-        self._backend.in_background(sweep)
+        self._backend.in_background(sweep.name)
         return made
-
-    def _members(self, sweep: str) -> list[Member]:
-        try:
-            return members(self._root, sweep)
-        except NoSuchRun:
-            return []
 
     def find_sweep(self, name: str) -> Sweep:
         """The sweep of that name. Raises NoSuchRun when there is none."""
-        return Sweep(self, name, members(self._root, checked_name(name)))
+        record = SweepRecord(self._root, checked_name(name))
+        return Sweep(self, record, record.members())
 
     def sweeps(self) -> list[Sweep]:
         """All sweeps in the store, by name."""
         return [self.find_sweep(name) for name in sweep_names(self._root)]
+
+    def pools(self) -> list[str]:
+        """The kinds of machines that there are; none on this machine."""
+        return list(self._backend.prices())
+
+    def usd_per_hour(self, pool: str = "") -> Price | None:
+        """What an hour of an attempt costs in that pool, the chosen one by default; None where no price is known."""
+        return self._backend.prices().get(pool or getattr(self._backend, "pool_name", ""))
 
     def start_if_room(self, name: str, *, again: bool = False) -> bool:
         """Start an attempt of a run that waits or has stopped; False when there is no room for it."""
@@ -257,10 +301,10 @@ class Cluster:
 
     def _free_name(self, script: Path, origin: str) -> str:
         """The script's name; with its folder's before it where a script elsewhere has taken that."""
-        plain = _name_from(script)
+        plain = name_from(script)
         record = RunRecord(self._root, plain)
         taken_by = record.submission().origin if record.is_submitted() else ""
-        return f"{_plain(Path(origin).parent.name)}-{plain}" if taken_by and taken_by != origin else plain
+        return f"{plain_name(Path(origin).parent.name)}-{plain}" if taken_by and taken_by != origin else plain
 
     def _differ(self, record: RunRecord, spec: RunSpec, files: Mapping[str, Path]) -> list[str]:
         """What is different, in words, in the run that has the name."""
@@ -289,7 +333,11 @@ class Cluster:
         if not state.is_ended:
             raise WrongState(f"{old} is {state.state}.", remedy=f"Wait for it, or: lammps-jobs cancel {old}")
         self.run(old).settle()
-        return Run(rename(self._root, old, checked_name(new)), self._backend)
+        was_own = is_own(self._record_of(old))
+        record = rename(self._root, old, checked_name(new))
+        if was_own:
+            mark(record)
+        return Run(record, self._backend)
 
     def run(self, name: str) -> Run:
         """The run of that name. Raises NoSuchRun when there is none."""
@@ -297,6 +345,9 @@ class Cluster:
         try:
             record.submission()
         except NoSuchRun as error:
+            begun = member_of_some(self._root, name)
+            if begun:
+                return Run(begun, self._backend)
             meant = difflib.get_close_matches(name, run_names(self._root), 1)
             remedy = f"Did you mean {meant[0]}?" if meant else error.remedy
             raise NoSuchRun(error.what, where=self.store, remedy=remedy) from None
@@ -309,6 +360,34 @@ class Cluster:
     def runs(self) -> list[Run]:
         """All runs in the store, by name."""
         return [Run(RunRecord(self._root, name), self._backend) for name in run_names(self._root)]
+
+    def listing(
+        self, *, states: Collection[str] = (), pattern: str = "", tag: str = "", most: int | None = None,
+        after: str = "",
+    ) -> list[RunStatus]:  # fmt: skip
+        """The runs at a glance, those submitted last first: only those in one of `states`, named like `pattern`
+        (`melt-*`), with that `tag`, `most` of them, behind the run whose `RunStatus.cursor` is `after`.
+
+        Comes from the store's index, a call for a thousand runs, and tells no reasons. The index is advice: a row may
+        be late by half a minute. A store without one gets one. Raises StoreError, CloudError.
+        """
+        look = partial(listing, self._root, self._backend, states=states, pattern=pattern, tag=tag, most=most,
+                       after=after)  # fmt: skip
+        found = look()
+        if not found and not after and next(rows(self._root), None) is None and run_names(self._root):
+            self.reindex()
+            found = look()
+        return found
+
+    def tags(self) -> dict[str, tuple[str, ...]]:
+        """The tags of all runs that have any, by the runs' names; a call for a thousand."""
+        return tagged(self._root)
+
+    def reindex(self) -> None:
+        """Read the records of all runs and write the index anew: for a store whose index was lost, or is older."""
+        known = set(run_names(self._root))
+        remove_rows(self._root, {row.name for row in rows(self._root)} - known)
+        write_anew((run.record for run in self.runs()), lambda record: summary_of(Run(record, self._backend)))
 
     def statuses(self, names: Iterable[str] | None = None) -> list[RunStatus]:
         """The states of the runs `names`, of all by default, with few calls however many they are."""
@@ -336,57 +415,3 @@ def _status_of(run: Run) -> RunStatus | None:
         return status if has_job or run.record.is_submitted() else None
     except (Damaged, OtherFormat, NoSuchRun) as error:
         return unreadable(run.name, error)
-
-
-def listed(inputs: str | Path | Iterable[str | Path]) -> list[str | Path]:
-    """One input, or several, as a list: text is one path, not its letters."""
-    return [inputs] if isinstance(inputs, str | Path) else list(inputs)
-
-
-def values_of(variables: Mapping[str, Values]) -> dict[str, tuple[str, ...]]:
-    """LAMMPS variables as the words that `lmp -var` takes: a single value becomes a tuple of one."""
-    return {name: _words(name, value) for name, value in variables.items()}
-
-
-def _words(name: str, value: Values) -> tuple[str, ...]:
-    if isinstance(value, str | float | int):
-        return (str(value),)
-    try:
-        found = tuple(str(item) for item in value)
-    except TypeError:
-        found = ()
-    if not found:
-        raise UsageError(f"The variable {name!r} has no value: {value!r}.", remedy="Give it a number, words or a list.")
-    return found
-
-
-def checked_name(name: str) -> str:
-    """The name, when it is one. Raises UsageError."""
-    if not RUN_NAME.fullmatch(name):
-        shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}... ({len(name)} characters)"
-        raise UsageError(f"{shown!r} is no name for a run.", remedy=NAME_RULE)
-    return name
-
-
-def _name_taken(name: str, differ: list[str], store: str) -> NameTaken:
-    more = f", and {len(differ) - MOST} more" if len(differ) > MOST else ""
-    return NameTaken(
-        f"A run named {name!r} exists, and is another one: {'; '.join(differ[:MOST])}{more}.", where=store,
-        remedy="Choose another --name, or --replace the old one, which is then kept as NAME.past-1.",
-    )  # fmt: skip
-
-
-def _name_from(script: Path) -> str:
-    """`melt` from in.melt, melt.in and melt.lmp."""
-    return _plain(script.name.removeprefix("in.").removesuffix(".in").removesuffix(".lmp").removesuffix(".lammps"))
-
-
-def _plain(text: str) -> str:
-    """Text as a run's name: accents taken off letters, what else is not allowed replaced by a dash."""
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_text).strip("-._")[:LONGEST_SHOWN] or "run"
-
-
-def _blob_of(file: Path) -> Blob:
-    size = file.stat().st_size
-    return Blob(sha256=sha256_of(file, 0, size), size=size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 
 from lammps_jobs.api.status import RunStatus
 
@@ -15,6 +16,25 @@ COLOURS = {
     "interrupted": "#8a5000",
     "running": "#1f5fbf",
 }
+
+
+class Plot:
+    """Charts that a notebook shows; `save` writes them as a page. `Run.plot` makes it."""
+
+    def __init__(self, title: str, html: str) -> None:
+        self.title, self._html = title, html
+
+    def __repr__(self) -> str:
+        return f"Plot({self.title!r}): shown by a notebook; save(FILE) writes a page"
+
+    def _repr_html_(self) -> str:
+        return self._html
+
+    def save(self, path: str | Path) -> Path:
+        """Write a page with the charts; returns where it is. Raises OSError."""
+        page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(self.title)}</title>{self._html}'
+        Path(path).write_text(page)
+        return Path(path)
 
 
 def table(states: Iterable[RunStatus], title: str = "") -> str:

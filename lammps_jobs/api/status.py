@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import Literal
 
 from lammps_jobs.backends.base import JobStatus
-from lammps_jobs.errors import Interrupted, LammpsJobsError, error_of
+from lammps_jobs.errors import BudgetSpent, Interrupted, LammpsJobsError, WrongState, error_of
 from lammps_jobs.record.documents import (
     Attempt,
     AttemptEnd,
-    Checkpoint,
+    CheckpointFacts,
     Fidelity,
     Lineage,
     Progress,
-    Result,
+    ResultFacts,
     weakest,
 )
+from lammps_jobs.record.index import cursor_of
+from lammps_jobs.record.summary import Summary
 
 State = Literal[
     "waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished", "unreadable"
@@ -29,6 +31,15 @@ ENDED: frozenset[State] = frozenset({"interrupted", "lost", "failed", "cancelled
 """States that nothing leaves by itself."""
 
 LOST = "The attempt stopped without a final status: its machine was reclaimed or it was killed."
+CANCELLED = {True: "cancelled by the user", False: "cancelled before it began"}
+
+
+TORN = "The claim of attempt {} cannot be read: a power cut or a disk damaged it. Checkpoints are as good as before."
+
+
+def unknown_attempt(number: int) -> Attempt:
+    """Stands for a claim that cannot be read: it was made, and nobody knows by whom."""
+    return Attempt(number=number, host="", supervisor_pid=0, supervisor_started=0, scratch="")
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,10 @@ class RunStatus:
     checkpoint_step: int | None = None
     changed: datetime | None = None
     """When the run was last heard of, or ended."""
+    submitted: datetime | None = None
+    """When it was submitted; None where nobody has told."""
+    began: datetime | None = None
+    """When its first attempt began; None before that, or where nobody has told."""
     fidelity: Fidelity = field(default_factory=Fidelity)
     """The weakest grade of all resumes so far: how true the run is to one that was never interrupted."""
 
@@ -67,14 +82,28 @@ class RunStatus:
         """True when nothing more happens by itself: only an interrupted, lost or failed run can be resumed."""
         return self.state in ENDED
 
+    @property
+    def cursor(self) -> str:
+        """What a listing takes to go on behind this run; empty where nobody told when it was submitted."""
+        return cursor_of(self.submitted, self.name) if self.submitted else ""
+
+    def _repr_html_(self) -> str:
+        from lammps_jobs.api.display import table  # which knows this class
+
+        return table([self])
+
     def check(self) -> None:
         """Raise the error that ended the run: ScriptError and the like of a failure, Interrupted when it was
         interrupted, cancelled or lost its machine. Nothing of a run that is finished or still goes on."""
         if self.state == "failed":
             what = f"{self.name} failed at step {self.step}: {self.reason}"
             raise error_of(self.error, what, where=self.where, remedy=self.remedy)
+        if self.state == "cancelled" and self.error == WrongState.__name__:  # it never began
+            raise WrongState(f"{self.name}: {self.reason}", remedy=self.remedy)
         if self.is_ended and self.state != "finished":
             what = f"{self.name} is {self.state}, at step {self.step}. {self.reason}".strip()
+            if self.error == BudgetSpent.__name__:
+                raise BudgetSpent(what, where=self.where, remedy=self.remedy)
             raise Interrupted(what, where=self.where, remedy=self.remedy or f"lammps-jobs resume {self.name}")
 
 
@@ -87,15 +116,29 @@ class Reading:
     end: AttemptEnd | None = None
     """How `attempt` ended."""
     progress: Progress | None = None
-    checkpoint: Checkpoint | None = None
-    result: Result | None = None
+    checkpoint: CheckpointFacts | None = None
+    result: ResultFacts | None = None
     cancelled: bool = False
     """Whether the user has ended the run since `attempt` began."""
+    called_off: str = ""
+    """Why it was not started: a run that it was to follow has failed."""
+    submitted: datetime | None = None
+    began: datetime | None = None
+    """When its first attempt was claimed; None also where it was not looked up."""
+    is_asked_for_anew: bool = False
+    """Whether a job was asked for since that of `attempt`."""
+
+    @classmethod
+    def of(cls, name: str, seen: Summary) -> Reading:
+        before = seen.attempt.job if seen.attempt else ""
+        return cls(name, seen.attempt, seen.end, seen.progress, seen.checkpoint, seen.result, seen.cancelled,
+                   submitted=seen.submitted, began=seen.began,
+                   is_asked_for_anew=bool(before) and seen.job not in ("", before))  # fmt: skip
 
     @property
     def is_conclusive(self) -> bool:
         """True when the state follows from the record alone, so that the backend need not be asked."""
-        has_failed = self.end is not None and self.end.outcome == "failed"
+        has_failed = self.end is not None and self.end.outcome == "failed" and not self.is_asked_for_anew
         return self.result is not None or self.cancelled or has_failed
 
 
@@ -120,9 +163,15 @@ def derive(seen: Reading, job: JobStatus) -> RunStatus:
         reason=reason,
         where=last_words.where if last_words else "",
         remedy=remedy,
-        error=last_words.error if last_words else "",
+        error=last_words.error if last_words else WrongState.__name__ if seen.called_off else "",
         changed=_changed(seen),
-        exit_code=last_words.exit_code if last_words and not seen.result else 0,
+        submitted=seen.submitted,
+        began=seen.began,
+        exit_code=WrongState.exit_code
+        if seen.called_off
+        else last_words.exit_code
+        if last_words and not seen.result
+        else 0,
         checkpoint=seen.checkpoint.seq if seen.checkpoint else None,
         checkpoint_step=seen.checkpoint.step if seen.checkpoint else None,
         fidelity=lineage_of(seen).fidelity_so_far,
@@ -149,7 +198,7 @@ def _state_of(seen: Reading, job: JobStatus) -> State:
     if seen.result:
         return "finished"
     has_failed = seen.end is not None and seen.end.outcome == "failed"
-    if seen.cancelled or has_failed:
+    if seen.cancelled or (has_failed and not (seen.is_asked_for_anew and job.phase != "gone")):
         return "cancelled" if seen.cancelled else "failed"
     if job.phase == "pending":
         return "waiting"
@@ -163,7 +212,10 @@ def _state_of(seen: Reading, job: JobStatus) -> State:
 def _explanation(seen: Reading, job: JobStatus, state: State, last_words: AttemptEnd | None) -> tuple[str, str]:
     """Why the run is in this state, and what to do about it."""
     if state == "cancelled":
-        return "cancelled by the user", ""
+        remedy = f"lammps-jobs resume {seen.name} starts it nevertheless." if seen.called_off else ""
+        return seen.called_off or CANCELLED[seen.attempt is not None], remedy
+    if state == "lost" and seen.attempt and not seen.attempt.host:
+        return TORN.format(seen.attempt.number), f"lammps-jobs resume {seen.name}"
     if state == "lost":
         return f"{LOST} {job.reason}".strip(), job.remedy
     if last_words:

@@ -6,15 +6,19 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lammps_jobs.api.display import table
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
+from lammps_jobs.api.together import cancel_together, on_record, start_again, statuses_together
+from lammps_jobs.backends.base import AT_ONCE
 from lammps_jobs.errors import Interrupted, LammpsJobsError, NoSuchRun, NotInstalled, WrongState
 from lammps_jobs.formats.averages import mean_and_error
-from lammps_jobs.record.sweep_record import Member
+from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.sweep_record import Member, SweepRecord
 
 if TYPE_CHECKING:
     import pandas
@@ -31,11 +35,11 @@ class Sweep:
     """Many runs of one script. `Cluster.sweep` makes it, `Cluster.find_sweep` finds it again.
 
     On this machine members wait for free cores; whoever waits for the sweep starts them, and so does a process in the
-    background, which ends with the last start.
+    background, which ends with the last start. On a stack they are jobs of arrays, and get their records as they begin.
     """
 
-    def __init__(self, cluster: Cluster, name: str, members: list[Member]) -> None:
-        self._cluster, self.name, self.members = cluster, name, members
+    def __init__(self, cluster: Cluster, record: SweepRecord, members: list[Member]) -> None:
+        self._cluster, self._record, self.name, self.members = cluster, record, record.name, members
         self._asked: set[str] = set()
         """Members that this process has asked to be started."""
 
@@ -53,8 +57,16 @@ class Sweep:
 
     @property
     def runs(self) -> list[Run]:
-        """All runs, in the order of the members."""
-        return [self._cluster.run(member.run) for member in self.members]
+        """All runs, in the order of the members, but for those that were deleted or, on a stack, have not begun."""
+        return [run for _, run in self._there()]
+
+    def _there(self) -> Iterator[tuple[Member, Run]]:
+        """The members that nobody has deleted."""
+        known = on_record(self._record) if self._cluster._backend.starts_together() else None
+        for member in self.members:
+            record = RunRecord(self._record.root, member.run)
+            if member.run in known if known is not None else record.is_submitted():
+                yield member, Run(record, self._cluster._backend)
 
     def run(self, **variables: object) -> Run:
         """The run with these variables: `sweep.run(T=0.7, seed=1)`; some of them do where only one run has those.
@@ -71,13 +83,22 @@ class Sweep:
 
     def statuses(self) -> list[RunStatus]:
         """The states of all runs, in the order of the members, with few calls however many they are."""
-        return self._cluster.statuses([member.run for member in self.members])
+        if not self._cluster._backend.starts_together():
+            return self._cluster.statuses([member.run for member in self.members])
+        return statuses_together(self._cluster, self._record)
+
+    @property
+    def _pause_s(self) -> float:
+        """Between two looks: ten for ten thousand runs."""
+        return max(LOOK_S, len(self.members) / 1000)
 
     # -- going on --------------------------------------------------------------------------------
 
     def advance(self) -> list[RunStatus]:
         """Start what waits and finds room; returns all states."""
         states = self.statuses()
+        if self._cluster._backend.starts_together():
+            return states
         waiting = [s.name for s in states if s.state == "waiting" and not s.attempt and s.name not in self._asked]
         for name in waiting[:AT_A_LOOK]:
             if not self._cluster.start_if_room(name):
@@ -96,7 +117,7 @@ class Sweep:
                 on_change(states)
             if all(state.is_ended for state in states):
                 break
-            time.sleep(LOOK_S)
+            time.sleep(self._pause_s)
         bad = [state for state in states if state.state != "finished"]
         if bad and check:
             words = "; ".join(f"{state.name} is {state.state} {state.reason}".strip() for state in bad[:3])
@@ -115,14 +136,18 @@ class Sweep:
                     yield self._cluster.run(state.name)
             if all(state.name in seen for state in states):
                 return
-            time.sleep(LOOK_S)
+            time.sleep(self._pause_s)
 
     def retry(self) -> list[Run]:
         """Resume the runs that failed, were interrupted, cancelled or lost their machine, each when there is room.
 
-        Finished ones stay as they are. Returns when all are started.
+        Finished ones stay as they are. Returns when all are started; on a stack when they are in its queue, and only
+        those that have begun before.
         """
         again = [state.name for state in self.statuses() if state.is_ended and state.state != "finished"]
+        if self._cluster._backend.starts_together():
+            start_again(self._cluster, self._record, again)
+            return [run for _, run in self._there() if run.name in set(again)]
         for name in again:
             while not self._cluster.start_if_room(name, again=True):
                 time.sleep(LOOK_S)
@@ -130,6 +155,9 @@ class Sweep:
 
     def cancel(self, *, now: bool = False) -> None:
         """End all runs that have not finished."""
+        if self._cluster._backend.starts_together():
+            cancel_together(self._cluster, self._record, now=now)
+            return
         for state in reversed(self.statuses()):  # those that wait first, or they would start meanwhile
             if state.state not in ("finished", "failed", "cancelled"):
                 with contextlib.suppress(WrongState):  # it has finished meanwhile
@@ -138,34 +166,42 @@ class Sweep:
     # -- results ---------------------------------------------------------------------------------
 
     def thermo(self) -> pandas.DataFrame:
-        """The thermo tables of all runs below one another: a column for each variable of the sweep, then those of
-        `Run.thermo`, then `run`, the run's name. Raises NotInstalled without pandas."""
+        """The thermo tables of all runs below one another, tidy: a column for each variable of the sweep, then those of
+        `Run.thermo`, then `run`, the run's name. Runs that have written none yet are left out. Raises NotInstalled."""
         library = _pandas()
         tables = []
-        for member in self.members:
-            rows = self._cluster.run(member.run).thermo()
+        for member, rows in self._tables():
             for at, (name, value) in enumerate(member.variables.items()):
                 rows.insert(at, _column(name, {*rows.columns, "run"}), _number(value))
             rows["run"] = member.run
-            tables.append(rows)
+            if len(rows):
+                tables.append(rows)
+        if not tables:
+            return cast("pandas.DataFrame", library.DataFrame())
         return cast("pandas.DataFrame", library.concat(tables, ignore_index=True))
 
     def averages(self, *, skip: float = 0.5) -> pandas.DataFrame:
         """One row a run: its variables, and for each thermo column the mean over its last stage but the first `skip` of
         the rows, and beside it, as `NAME_error`, the standard error from block averages. In the script's units."""
         library = _pandas()
+        states = {state.name: state.state for state in self.statuses()}
         rows = []
-        for member in self.members:
-            run = self._cluster.run(member.run)
-            whole = run.thermo()
+        for member, whole in self._tables():
             taken = {*whole.columns, "rows", "state", "run"}
             row: dict[str, object] = {_column(name, taken): _number(v) for name, v in member.variables.items()}
-            last = whole[whole["Stage"] == whole["Stage"].max()]
+            last = whole[whole["Stage"] == whole["Stage"].max()] if len(whole) else whole
             last = last.iloc[int(skip * len(last)) :]
             for column in last.columns.drop(["Stage", "Step", "Time"], errors="ignore"):
                 row[column], row[f"{column}_error"] = mean_and_error([float(value) for value in last[column]])
-            rows.append({**row, "rows": len(last), "state": run.status.state, "run": member.run})
+            rows.append({**row, "rows": len(last), "state": states.get(member.run, ""), "run": member.run})
         return cast("pandas.DataFrame", library.DataFrame(rows))
+
+    def _tables(self) -> Iterator[tuple[Member, pandas.DataFrame]]:
+        """Each member's thermo table, read several at a time."""
+        there = list(self._there())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            tables = pool.map(lambda pair: pair[1].thermo(), there)
+            yield from zip((member for member, _ in there), tables, strict=True)
 
     def download(self, path: str | Path | None = None, *, overwrite: bool = False) -> list[Path]:
         """Write the outputs of all runs below the folder `path` (the sweep's name by default), a folder a run."""

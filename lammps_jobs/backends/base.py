@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from lammps_jobs.errors import UsageError
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.sweep_record import SweepRecord
 
 AT_ONCE = 16
 """Requests to the store at one time when many runs are looked at."""
@@ -26,12 +27,40 @@ class JobStatus:
     remedy: str = ""
 
 
+@dataclass(frozen=True)
+class Price:
+    """USD for an hour of one attempt: on demand, of the cheapest and of the dearest machine that it may get."""
+
+    least: float
+    most: float
+    is_spot: bool = False
+    spot: tuple[float, float] | None = None
+    """The same on Spot; None where that is not known."""
+    date: str = ""
+    """Of the list of prices."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What may be paid: on Spot whose price is not known anything up to the price on demand."""
+        if self.is_spot:
+            return self.spot or (0.0, self.most)
+        return self.least, self.most
+
+    @property
+    def mean(self) -> float:
+        """On demand."""
+        return (self.least + self.most) / 2
+
+
 class Backend(Protocol):
     """Starts attempts of runs and says what became of them. Everything else of a run is in its record.
 
     Methods are called from several threads. Errors are of `lammps_jobs.errors`: StoreError when the record cannot be
     read, an error of the backend's own (CloudError on AWS) when the place cannot be asked.
     """
+
+    def is_elsewhere(self) -> bool:
+        """Whether attempts run on other machines than the one from which they are submitted."""
 
     def start(self, record: RunRecord) -> None:
         """See to it that one more attempt starts, and return as soon as that is certain.
@@ -46,8 +75,36 @@ class Backend(Protocol):
         Of several that ask for the same run's first attempt at the same time one starts it; it is True for all.
         """
 
+    def start_after(self, record: RunRecord) -> None:
+        """See to it that the run's first attempt starts when the runs that it follows (`Submission.after`) have
+        finished, without the caller. Calling it again does no harm. Raises what `start` raises."""
+
+    def look_after(self, record: RunRecord) -> None:
+        """Start the first attempt of such a run where it is due and there is room, or call it off where one that it
+        follows has failed: for whoever waits for it."""
+
     def in_background(self, sweep: str) -> None:
         """See to it that the runs of a sweep that wait for room are started when there is, without the caller."""
+
+    def starts_together(self) -> bool:
+        """Whether the runs of a sweep are started by `start_together`, thousands in a call, rather than one by one.
+
+        Where they are not, the other methods with `together` in their names are never called.
+        """
+
+    def start_together(self, sweep: SweepRecord, runs: Sequence[str]) -> None:
+        """See to it that one more attempt of each of these runs starts; those without a record get it as they begin.
+
+        Crashing in between and calling again must neither lose nor double any. Raises what `start` raises.
+        """
+
+    def of_those_together(self, sweep: SweepRecord) -> Mapping[str, JobStatus]:
+        """What is to come of the runs that were started together: of all, in a handful of calls. A run that runs may be
+        `pending` here; it has a record by then, which says more."""
+
+    def cancel_together(self, sweep: SweepRecord) -> None:
+        """End what was started together, of all runs that still wait, in a handful of calls. Those that run have their
+        grace time, as after `interrupt`."""
 
     def prefetch(self, records: Sequence[RunRecord]) -> AbstractContextManager[None]:
         """Within this context, `status` answers from data fetched in bulk for these runs, in few calls."""
@@ -60,8 +117,12 @@ class Backend(Protocol):
         `gone`, too, unless its first attempt is still to come.
         """
 
-    def tail(self, record: RunRecord, name: str) -> bytes:
-        """What the newest attempt has written so far to its file `name`; empty where it cannot be seen from here."""
+    def prices(self) -> Mapping[str, Price | None]:
+        """Of each of its pools, what an hour costs; None where nothing is paid, or no price is known."""
+
+    def tail(self, record: RunRecord, name: str, start: int = 0) -> bytes:
+        """What the newest attempt has written to its file `name` from the byte `start` on; empty where it cannot be
+        seen from here."""
 
     def shell(self, record: RunRecord) -> list[str]:
         """The command that opens a shell where the newest attempt runs.

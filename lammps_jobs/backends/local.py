@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -15,16 +16,19 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lammps_jobs.backends.base import Address, JobStatus, Site
-from lammps_jobs.errors import LammpsJobsError, UsageError, WrongState, error_of
-from lammps_jobs.record.documents import Attempt, now
+from lammps_jobs.backends.after import call_off, standing
+from lammps_jobs.backends.base import Address, JobStatus, Price, Site
+from lammps_jobs.errors import InternalError, LammpsJobsError, UsageError, WrongState, error_of
+from lammps_jobs.record.documents import Attempt, AttemptEnd, now, parse
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.sweep_record import SweepRecord
 from lammps_jobs.script.inputs import run_folder
-from lammps_jobs.supervisor import process, remains
-from lammps_jobs.supervisor.__main__ import NOT_STARTED
+from lammps_jobs.supervisor import own, process, remains
+from lammps_jobs.supervisor.__main__ import LAST_WORD, NOT_STARTED
 
 SUPERVISOR, CORES = "lammps_jobs.supervisor", "cores"
 START_S = 30.0
@@ -67,6 +71,9 @@ class LocalBackend:
         self.url = url
         self.environment: Mapping[str, str] | None = None
 
+    def is_elsewhere(self) -> bool:
+        return False
+
     # -- starting ----------------------------------------------------------------------------------
 
     def start(self, record: RunRecord) -> None:
@@ -85,7 +92,10 @@ class LocalBackend:
         before = record.newest_attempt()
         self._require_silence(record)
         self._clean(record, record.attempts())
-        started, out = self._launch(record.name, _cores_of(record))
+        cores = _cores_of(record)
+        if crowded := too_many(cores, os.cpu_count() or 1):
+            warnings.warn(crowded, stacklevel=5)
+        started, out = self._launch(record.name, cores)
         end = time.monotonic() + START_S
         while record.newest_attempt() == before:
             if started.poll() not in (None, 0) or time.monotonic() > end:
@@ -144,12 +154,45 @@ class LocalBackend:
             self.start(record)
             return True
 
+    def start_after(self, record: RunRecord) -> None:
+        """A process of its own starts it, as all that wait in this store, as cores come free."""
+        self._spawn("lammps_jobs.backends.after", self.url)
+
+    def look_after(self, record: RunRecord) -> None:
+        if not own.is_own(record):  # whoever submitted it starts it
+            return
+        found = standing(record)
+        if found.never and not record.newest_attempt():
+            call_off(record, found.never)
+        elif found.is_due:
+            self.start_if_room(record)
+
     def in_background(self, sweep: str) -> None:
         """A process of its own starts them; it ends when none is left."""
+        self._spawn("lammps_jobs.api.sweep_driver", self.url, sweep)
+
+    def _spawn(self, module: str, *words: str) -> None:
         subprocess.Popen(
-            [sys.executable, "-m", "lammps_jobs.api.sweep_driver", self.url, sweep], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=self.environment,
+            [sys.executable, "-m", module, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True, env=self.environment,
         )  # fmt: skip
+
+    def starts_together(self) -> bool:
+        """No: runs wait here for cores."""
+        return False
+
+    def prices(self) -> Mapping[str, Price | None]:
+        """Nobody pays for this machine."""
+        return {}
+
+    def start_together(self, sweep: SweepRecord, runs: Sequence[str]) -> None:
+        raise InternalError(f"The sweep {sweep.name} was to be started in one call; runs here are started one by one.")
+
+    def of_those_together(self, sweep: SweepRecord) -> Mapping[str, JobStatus]:
+        return {}
+
+    def cancel_together(self, sweep: SweepRecord) -> None:
+        """Nothing: each is cancelled by itself."""
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -165,16 +208,34 @@ class LocalBackend:
         attempt = _newest(record)
         if attempt is None:
             waits = record.is_submitted() and not record.newest_attempt()
-            return JobStatus("pending", "It waits for free cores.") if waits else JobStatus("gone")
+            return self._why_not_yet(record) if waits else JobStatus("gone")
         runs = _is_alive(attempt) if _is_here(attempt) else _was_heard(record, attempt)
-        return JobStatus("running" if runs and not record.ended(attempt.number) else "gone")
+        if runs and not record.ended(attempt.number):
+            return JobStatus("running")
+        return JobStatus("gone", self._last_words(record, attempt))
 
-    def tail(self, record: RunRecord, name: str) -> bytes:
-        """What the newest attempt has written so far to its file `name`; empty when it runs elsewhere."""
+    def _last_words(self, record: RunRecord, attempt: Attempt) -> str:
+        """What the attempt left in its folder because the store did not take it; mostly nothing."""
+        left = Path(attempt.scratch) / LAST_WORD
+        with contextlib.suppress(OSError, LammpsJobsError):
+            if self._is_ours(record, attempt):
+                end = parse(left.read_bytes(), AttemptEnd, str(left))
+                return f"Its last words, which the store did not take: {end.reason} {end.where}".strip()
+        return ""
+
+    @staticmethod
+    def _why_not_yet(record: RunRecord) -> JobStatus:
+        found = standing(record)
+        return JobStatus("pending", "It waits for free cores." if found.is_due else str(found))
+
+    def tail(self, record: RunRecord, name: str, start: int = 0) -> bytes:
+        """What the newest attempt has written to its file `name` from `start` on; empty when it runs elsewhere."""
         attempt = _newest(record)
         if attempt and _is_here(attempt):
-            with contextlib.suppress(OSError):
-                return (Path(attempt.scratch) / f"attempt-{attempt.number}" / name).read_bytes()
+            path = Path(attempt.scratch) / f"attempt-{attempt.number}" / name
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                file.seek(start)
+                return file.read()
         return b""
 
     def shell(self, record: RunRecord) -> list[str]:
@@ -258,16 +319,39 @@ class LocalBackend:
 @contextlib.contextmanager
 def _one_at_a_time(what: str) -> Iterator[None]:
     """Meanwhile no other process of this user on this machine is in here for the same thing."""
-    place = Path(tempfile.gettempdir()) / f"lammps-jobs-locks-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    with (place / what).open("w") as lock:
+    with _lock_of(what).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[bool]:
+    """Whether no other process of this user on this machine is in here for the same thing; none comes in meanwhile."""
+    with _lock_of(hashlib.sha256(what.encode()).hexdigest()[:16]).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def _lock_of(what: str) -> Path:
+    place = Path(tempfile.gettempdir()) / f"lammps-jobs-locks-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place / what
 
 
 def _cores_of(record: RunRecord) -> int:
     asked = record.wanted().resources
     return (asked.ranks or 1) * asked.threads
+
+
+def too_many(wanted: int, there: int) -> str:
+    """That a run asks for more cores than there are, in words; empty where it does not."""
+    if wanted <= there:
+        return ""
+    return f"The run asks for {wanted} cores (ranks x threads); this machine has {there}, so it will be slow."
 
 
 def _cores_in_use(store: str) -> int:

@@ -8,7 +8,7 @@ import warnings
 
 import click
 
-from lammps_jobs.cli import check, look, running, sweeping, upkeep  # noqa: F401 - importing them adds their commands
+from lammps_jobs.cli import benchmarking, check, dashboard, look, money, running, sweeping, upkeep  # noqa: F401 - importing them adds their commands
 from lammps_jobs.cli.base import commands
 
 __all__ = ["commands", "main"]

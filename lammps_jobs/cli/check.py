@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 @commands.section("Check")
 @commands.command()
 @click.argument("of", metavar="[STACK]", default="")
-def doctor(of: str) -> None:
+@click.option(
+    "--checklist", is_flag=True, help="Also what is to be so before work depends on STACK; for who deploys it."
+)
+def doctor(of: str, checklist: bool) -> None:
     """Check whether runs can run here - or on STACK - and say what to do where not."""
     from lammps_jobs import doctor as checks
     from lammps_jobs.backends.local import default_store
 
     options = click.get_current_context().find_root().params
     stack = of or ("" if options["stack"] == "local" else options["stack"])
+    if checklist and not stack:
+        raise click.UsageError("--checklist is of a stack: lammps-jobs doctor STACK --checklist")
     checking = checks.stack(stack, options["region"]) if stack else checks.machine(options["store"] or default_store())
+    if checklist:
+        checking = itertools.chain(checking, checks.production(stack, options["region"]))
     findings = []
     for finding in checking:
         findings.append(finding)
@@ -50,6 +58,9 @@ def _finding_text(finding: Finding) -> str:
 @var_option
 @input_option
 @click.option("--ranks", type=click.IntRange(1), default=1, show_default=True, help="MPI ranks.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True,
+              help="OpenMP threads per rank (-sf omp).")  # fmt: skip
+@click.option("--lammps", "switches", multiple=True, hidden=True)
 @click.option("--at", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="FRACTION",
               help="Cut near these fractions of every run, 1: before the next.  [default: 0.25 0.6 1]")  # fmt: skip
 @click.option("--cuts", default=5, show_default=True, type=click.IntRange(1),
@@ -61,13 +72,14 @@ def _finding_text(finding: Finding) -> str:
               help="Keep the outputs of all sides: DIR/bare, checkpointed, lost, ...")  # fmt: skip
 @click.option("--report", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page, too.")
 def rehearse(
-    script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, at: tuple[float, ...], cuts: int,
+    script: Path, variables: tuple[str, ...], inputs: tuple[str, ...], ranks: int, threads: int,
+    switches: tuple[str, ...], at: tuple[float, ...], cuts: int,
     steps: int | None, limit: float | None, kill: bool, keep: Path | None, page: Path | None,
 ) -> None:  # fmt: skip
     """Find out here whether SCRIPT is safe on machines that may vanish, before paying.
 
     Runs it plainly, with checkpoints, and twice cut and lost; where it need not equal those, also cut and kept.
-    Compares every output.
+    Compares every output. LAMMPS's switches -sf, -pk and -k, as for lmp, go to all of them.
     """
     from lammps_jobs.record.documents import Resources
     from lammps_jobs.rehearsal import rehearse, render
@@ -75,7 +87,8 @@ def rehearse(
 
     try:
         answer = rehearse.rehearse(
-            script, variables=variables_of(variables), inputs=inputs, resources=Resources(ranks=ranks),
+            script, variables=variables_of(variables), inputs=inputs,
+            resources=Resources(ranks=ranks, threads=threads, switches=switches),
             at=at or rehearse.AT, cuts=cuts, steps=steps, limit_s=limit, kill=kill, keep=keep,
             on_side=lambda side: click.echo(f"  {side} ...", err=True),
             on_end=(lambda run, answer: write(run, page, answer)) if page else None,

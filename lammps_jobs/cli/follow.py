@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lammps_jobs.cli.base import is_json, show, state_document
-from lammps_jobs.errors import CANCELLED_BY_KEY, INTERRUPTED
+from lammps_jobs.errors import BUDGET_SPENT, CANCELLED_BY_KEY, INTERRUPTED
 
 if TYPE_CHECKING:
     from lammps_jobs.api.run import Run
@@ -39,7 +39,10 @@ def follow(run: Run, out: Path | None = None) -> None:
     written = [str(path) for path in run.download(out)] if out else []
     text = state_text(state, _tail(run) if state.state == "failed" else "")
     show("\n".join([text, *written]), **state_document(state), **({"files": written} if out else {}))
-    click.get_current_context().exit(EXIT_OF.get(state.state, state.exit_code or 1))
+    is_over_budget = state.state == "interrupted" and state.exit_code == BUDGET_SPENT
+    never_began = state.state == "cancelled" and state.error
+    by_state = EXIT_OF.get(state.state, state.exit_code or 1)
+    click.get_current_context().exit(state.exit_code if is_over_budget or never_began else by_state)
 
 
 def _tail(run: Run) -> str:
@@ -110,7 +113,9 @@ def state_text(state: RunStatus, tail: str = "") -> str:
     lines = [f"{state.name}: {state.state}, step {state.step}, attempt {state.attempt}"]
     if state.checkpoint is not None and state.state != "finished":
         lines.append(f"newest checkpoint: {state.checkpoint} at step {state.checkpoint_step}")
-    if state.attempt > 1:
+    if state.attempt > 1 and state.checkpoint is None:
+        lines.append("resumes: none, each attempt began anew")
+    elif state.attempt > 1:
         lines.append(f"resumes: {_grade_text(state)}" + "".join(f"\n  {why}" for why in state.fidelity.reasons))
     lines += [text for text in (state.reason, state.where, tail, state.remedy) if text]
     after = {
@@ -142,6 +147,17 @@ def when(at: datetime | None) -> str:
         if ago < limit:
             return f"{max(0, round(ago / size))} {word} ago"
     return f"on {at.astimezone():%Y-%m-%d}"
+
+
+def duration_text(length: timedelta) -> str:
+    """`42s`, `12m`, `3h20m`, `5d4h`."""
+    seconds = max(0, int(length.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d{hours}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m" if minutes else f"{seconds}s"
 
 
 def bytes_text(size: float) -> str:

@@ -5,38 +5,53 @@ from __future__ import annotations
 import json
 import os
 import time
-from fnmatch import fnmatchcase
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lammps_jobs.cli.base import cluster, commands, is_json, run_name, show, state_document
-from lammps_jobs.cli.follow import COLOURS, bytes_text, follow, state_text, when
+from lammps_jobs.cli.follow import COLOURS, bytes_text, duration_text, follow, state_text, when
 from lammps_jobs.errors import WrongState, exit_codes, printable
 
 if TYPE_CHECKING:
     from lammps_jobs.api.status import RunStatus
 
+A_SCREEN = 100
+"""Runs that a list shows unasked."""
 LOG_S = 2.0
-"""Seconds between two looks at a log that is followed: each reads all of it."""
+"""Seconds between two looks at a log that is followed."""
 STATES = ("waiting", "starting", "running", "interrupted", "lost", "failed", "cancelled", "finished", "unreadable")
 
 
 @commands.command(name="list")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in that state.")
-@click.option("--name", "pattern", metavar="PATTERN", help="Only runs named like that: 'melt-*'.")
-@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N.")
-def list_runs(states: tuple[str, ...], pattern: str | None, last: int | None) -> None:
-    """List the runs in the store, the newest first."""
-    found = [state for state in cluster().statuses() if not pattern or fnmatchcase(state.name, pattern)]
-    found = [state for state in found if not states or state.state in states]
-    found = sorted(found, key=lambda state: (state.changed is not None, state.changed, state.name), reverse=True)[:last]
+@click.option("--name", "pattern", default="", metavar="PATTERN", help="Only runs named like that: 'melt-*'.")
+@click.option("--tag", default="", metavar="TAG", help="Only runs with that tag.")
+@click.option(
+    "--last", type=click.IntRange(1), default=A_SCREEN, show_default=True, metavar="N", help="Only the newest N."
+)
+@click.option("--all", "all_of_them", is_flag=True, help="All of them.")
+@click.option("--anew", is_flag=True, help="First read all records, and write the list's index anew.")
+def list_runs(
+    states: tuple[str, ...], pattern: str, tag: str, last: int, all_of_them: bool, anew: bool
+) -> None:  # fmt: skip
+    """List the runs in the store, those submitted last first: their state, age, duration and progress."""
+    there = cluster()
+    if anew:
+        there.reindex()
+    more = None if all_of_them else last + 1
+    found = there.listing(states=states, pattern=pattern, tag=tag, most=more)
+    is_cut, found = more is not None and len(found) == more, found if all_of_them else found[:last]
     if is_json():
-        click.echo(json.dumps([state_document(state) for state in found], default=str))
+        tags = there.tags()
+        rows = [{**state_document(state), "tags": tags.get(state.name, ())} for state in found]
+        click.echo(json.dumps(rows, default=str))
         return
     if not found:
-        click.echo("No such runs." if states or pattern else "No runs yet: lammps-jobs run SCRIPT")
+        click.echo("No such runs." if states or pattern or tag else "No runs yet: lammps-jobs run SCRIPT")
         return
     from rich.console import Console
     from rich.table import Table
@@ -46,22 +61,41 @@ def list_runs(states: tuple[str, ...], pattern: str | None, last: int | None) ->
     table.add_column("state")
     for name in ("step", "", "attempt"):
         table.add_column(name, justify="right")
-    for name in ("resumes", "changed"):
-        table.add_column(name)
+    table.add_column("resumes")
+    for name in ("age", "duration"):
+        table.add_column(name, justify="right")
+    table.add_column("changed")
+    tags = there.tags()
+    if has_tags := any(state.name in tags for state in found):
+        table.add_column("tags", style="dim", overflow="fold")
     for state in found:
-        share = f"{100 * state.step // state.target}%" if state.target and state.state not in ("finished",) else ""
-        grade = state.fidelity.grade if state.attempt > 1 else ""
-        shown = f"[{COLOURS.get(state.state, 'default')}]{state.state}[/]"
-        table.add_row(state.name, shown, f"{state.step:,}", share, str(state.attempt), grade, when(state.changed))
+        table.add_row(*_row_of(state), *[" ".join(tags.get(state.name, ()))] * has_tags)
     Console().print(table)
+    if is_cut:
+        click.echo(f"These are the newest {last}; --all lists all.", err=True)
+
+
+def _row_of(state: RunStatus) -> tuple[str, ...]:
+    share = f"{100 * state.step // state.target}%" if state.target and state.state not in ("finished",) else ""
+    grade = state.fidelity.grade if state.attempt > 1 else ""
+    shown = f"[{COLOURS.get(state.state, 'default')}]{state.state}[/]"
+    now = datetime.now(UTC)
+    age = duration_text(now - state.submitted) if state.submitted else ""
+    until = state.changed if state.is_ended and state.changed else now
+    duration = duration_text(until - state.began) if state.began else ""
+    return (
+        state.name, shown, f"{state.step:,}", share, str(state.attempt), grade, age, duration, when(state.changed),
+    )  # fmt: skip
 
 
 @commands.command()
 @run_name
 def status(name: str) -> None:
     """Show the state of the run NAME."""
-    state = cluster().run(name).status
-    show(state_text(state), **state_document(state))
+    run = cluster().run(name)
+    state, tags, note = run.status, run.tags, run.note
+    words = [f"tags: {' '.join(tags)}"] * bool(tags) + [f"note: {note}"] * bool(note)
+    show("\n".join([state_text(state), *words]), **state_document(state), tags=tags, note=note)
 
 
 @commands.command()
@@ -78,22 +112,34 @@ def watch(name: str) -> None:
 def logs(name: str, follow_it: bool, raw: bool) -> None:
     """Print the log of the run NAME, stitched over its attempts."""
     run = cluster().run(name)
-    read = run.raw_log if raw else run.logs
     if not follow_it or is_json():
-        text = read()
+        text = run.raw_log() if raw else run.logs()
         show(text, name=name, log=text)
         return
-    printed, read_at = 0, 0.0
+    more = _added_to(run.raw_log) if raw else run.follow_log()
+    read_at = 0.0
 
     def add(state: RunStatus) -> None:
-        nonlocal printed, read_at
+        nonlocal read_at
         if time.monotonic() - read_at < LOG_S and not state.is_ended:
             return
-        text, read_at = read(), time.monotonic()
-        click.echo(printable(text[printed:]), nl=False)
-        printed = max(printed, len(text))
+        text, read_at = more(), time.monotonic()
+        click.echo(printable(text), nl=False)
 
     add(run.wait(on_change=add, check=False))
+
+
+def _added_to(read: Callable[[], str]) -> Callable[[], str]:
+    """What was added to a text since it was read last."""
+    printed = 0
+
+    def more() -> str:
+        nonlocal printed
+        text = read()
+        added, printed = text[printed:], max(printed, len(text))
+        return added
+
+    return more
 
 
 @commands.command()
@@ -179,3 +225,23 @@ def list_exit_codes() -> None:
     """List all exit codes, and what they mean."""
     rows = exit_codes()
     show("\n".join(f"{code:>3}  {text}" for code, _, text in rows), codes={code: text for code, _, text in rows})
+
+
+@commands.section("Check")
+@commands.command()
+@click.argument("shell_name", metavar="SHELL", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell_name: str) -> None:
+    """Print what makes the shell complete commands, options and the names of runs.
+
+    \b
+    bash: echo 'eval "$(lammps-jobs completion bash)"' >> ~/.bashrc
+    zsh:  echo 'eval "$(lammps-jobs completion zsh)"' >> ~/.zshrc
+    fish: lammps-jobs completion fish > ~/.config/fish/completions/lammps-jobs.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell_name)
+    if made is None:
+        raise click.UsageError(f"There is no completion for {shell_name}.")
+    source = made(commands, {}, "lammps-jobs", "_LAMMPS_JOBS_COMPLETE").source()
+    show(source, shell=shell_name, source=source)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lammps_jobs.cli.base import cluster
+from lammps_jobs.cli.base import cluster, complete_runs
 from lammps_jobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +39,41 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer v
 
 
 DURATION = Duration()
+
+
+class Interval(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
+    """A time, or a range of two."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float | None, float]:
+        if isinstance(value, tuple):
+            return value
+        least, between, most = str(value).partition("..")
+        longest = DURATION.convert(most if between else least, parameter, ctx)
+        shortest = DURATION.convert(least, parameter, ctx) if between else None
+        if shortest is not None and shortest > longest:
+            self.fail(f"{value!r} begins with the longer time; write 1m..1h.", parameter, ctx)
+        return shortest, longest
+
+
+class Budget(click.ParamType):  # type: ignore[type-arg]
+    """Machine time or money: `("s", 72000.0)` of 20h, `("usd", 5.0)` of 5usd."""
+
+    name = "time or usd"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        if isinstance(value, tuple):
+            return value
+        money = re.fullmatch(r"\$?\s*(\d+(?:\.\d*)?)\s*(?:usd)?", str(value).strip().lower())
+        if money and ("usd" in value.lower() or "$" in value) and float(money[1]) > 0:
+            return "usd", float(money[1])
+        return "s", DURATION.convert(value, parameter, ctx)
+
+
+INTERVAL, BUDGET = Interval(), Budget()
 
 
 def var_option(function: F) -> F:
@@ -76,7 +111,17 @@ def resource_options(function: Callable[..., None]) -> Callable[..., None]:
                 help="OpenMP threads per rank; more than one uses LAMMPS's styles for them (-sf omp).",
             ),
             click.option("--lammps", "switches", multiple=True, hidden=True),
-            click.option("--every", type=DURATION, default=600.0, show_default="10m", help="Between two checkpoints."),
+            click.option(
+                "--every",
+                type=INTERVAL,
+                default=(None, 600.0),
+                show_default="10m",
+                metavar="TIME[..TIME]",
+                help="Between two checkpoints; of a range (1m..1h) the best for what one costs.",
+            ),
+            click.option(
+                "--budget", type=BUDGET, help="Machine time (20h) or, on a stack, money (5usd) that it may use."
+            ),
             click.option(
                 "--keep", type=click.IntRange(1), default=3, show_default=True, help="Newest checkpoints to keep."
             ),
@@ -95,6 +140,21 @@ def submission_options(function: Callable[..., None]) -> Callable[..., None]:
             var_option,
             input_option,
             resource_options,
+            click.option(
+                "--after",
+                multiple=True,
+                metavar="RUN",
+                shell_complete=complete_runs,
+                help="Start when RUN has finished; once for each of several.",
+            ),
+            click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by: list --tag TAG."),
+            click.option("--note", default="", metavar="TEXT", help="What status and report say about it."),
+            click.option(
+                "--notify",
+                multiple=True,
+                metavar="HOW",
+                help="Whom to tell of its end: a command (reads JSON), `desktop`, an SNS topic's ARN.",
+            ),
             click.option("--replace", is_flag=True, help="Put it in the place of a run of that name that stopped."),
         )
     ):
@@ -103,27 +163,46 @@ def submission_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def submit_run(
-    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], replace: bool, **options: Any
-) -> Run:
+    script: Path, name: str | None, variables: tuple[str, ...], inputs: tuple[str, ...], replace: bool,
+    after: tuple[str, ...], tags: tuple[str, ...], note: str, notify: tuple[str, ...], **options: Any,
+) -> Run:  # fmt: skip
     resources, checkpoints = wanted(**options)
     return cluster().submit(
         script, name=name, variables=variables_of(variables), inputs=inputs, replace=replace,
-        resources=resources, checkpoints=checkpoints,
+        resources=resources, checkpoints=checkpoints, after=after, tags=tags, note=note, notify=notify,
     )  # fmt: skip
 
 
 def wanted(
-    *, ranks: int | None, threads: int, accelerator: str, switches: tuple[str, ...], every: float, keep: int,
-    grace: float,
+    *, ranks: int | None, threads: int, accelerator: str, switches: tuple[str, ...],
+    every: tuple[float | None, float], keep: int, grace: float, budget: tuple[str, float] | None = None, runs: int = 1,
 ) -> tuple[Resources, Checkpoints]:  # fmt: skip
-    """What the options ask for."""
+    """What the options ask for, of each of so many runs, which share the budget equally."""
     from lammps_jobs.record.documents import Checkpoints, Resources
 
     chosen: Any = accelerator
     return (
-        Resources(ranks=ranks, threads=threads, accelerator=chosen, switches=switches),
-        Checkpoints(every_s=every, keep=keep, grace_s=grace),
+        Resources(
+            ranks=ranks,
+            threads=threads,
+            accelerator=chosen,
+            switches=switches,
+            budget_s=budget_s(budget) / runs if budget else None,
+        ),
+        Checkpoints(every_s=every[1], least_s=every[0], keep=keep, grace_s=grace),
     )
+
+
+def budget_s(budget: tuple[str, float]) -> float:
+    """A budget as machine time, in seconds: money by the price of the dearest of the pool's machines."""
+    unit, amount = budget
+    if unit == "s":
+        return amount
+    price = cluster().usd_per_hour()
+    if price is None:
+        raise UsageError("No price is known for these machines, so a budget in USD means nothing.",
+                         remedy="Give machine time (--budget 20h), or prices: docs/costs.md")  # fmt: skip
+    return 3600 * amount / price.most
 
 
 def variables_of(pairs: tuple[str, ...]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ import click
 
 from lammps_jobs.cli.base import cluster, commands, complete_runs, run_name, show, state_document
 from lammps_jobs.cli.follow import follow, state_text, when
-from lammps_jobs.cli.options import DURATION, submission_options, submit_run, var_option, variables_of
+from lammps_jobs.cli.options import BUDGET, INTERVAL, budget_s, submission_options, submit_run, var_option, variables_of
 from lammps_jobs.errors import NoSuchRun
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def run(out: Path | None, **options: Any) -> None:
 def submit(**options: Any) -> None:
     """Submit SCRIPT and return at once. Submitting the same again finds the run there is."""
     submitted = submit_run(**options)
-    new = f"{submitted.name} is on its way: lammps-jobs watch {submitted.name}"
+    after = f", after {', '.join(options['after'])}" if options["after"] else ""
+    new = f"{submitted.name} is on its way{after}: lammps-jobs watch {submitted.name}"
     show(new if submitted.is_new else _as_it_is(submitted), name=submitted.name, is_new=submitted.is_new)
 
 
@@ -66,17 +67,23 @@ def interrupt(name: str, wait: bool) -> None:
 @run_name
 @click.option("--ranks", type=click.IntRange(1), help="Another number of MPI ranks: then it is faithful at best.")
 @click.option("--threads", type=click.IntRange(1), help="Another number of OpenMP threads.")
-@click.option("--every", type=DURATION, help="Another time between two checkpoints.")
+@click.option("--every", type=INTERVAL, help="Another time between two checkpoints, or a range.")
+@click.option("--budget", type=BUDGET, help="Another budget for all its attempts: machine time (20h) or money (5usd).")
 @click.option("--keep", type=click.IntRange(1), help="Another number of checkpoints to keep.")
 @click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it afterwards.")
 def resume(
-    name: str, ranks: int | None, threads: int | None, every: float | None, keep: int | None, follow_it: bool
-) -> None:
+    name: str, ranks: int | None, threads: int | None, every: tuple[float | None, float] | None, keep: int | None,
+    budget: tuple[str, float] | None, follow_it: bool,
+) -> None:  # fmt: skip
     """Continue the run NAME from its newest good checkpoint; on a stack in another pool, with --pool."""
     run = cluster().run(name)
     spec = run.spec
-    asked = {key: value for key, value in (("ranks", ranks), ("threads", threads)) if value is not None}
-    often = {key: value for key, value in (("every_s", every), ("keep", keep)) if value is not None}
+    more = budget_s(budget) if budget else None
+    pairs: tuple[tuple[str, Any], ...] = (("ranks", ranks), ("threads", threads), ("budget_s", more))
+    asked = {key: value for key, value in pairs if value is not None}
+    least_s, every_s = every or (None, None)
+    often: dict[str, Any] = {key: value for key, value in (("every_s", every_s), ("keep", keep)) if value is not None}
+    often |= {"least_s": least_s} if every else {}
     run.resume(
         resources=spec.resources.model_copy(update=asked) if asked else None,
         checkpoints=spec.checkpoints.model_copy(update=often) if often else None,
@@ -118,6 +125,32 @@ def rename(name: str, new: str) -> None:
     """Give the run NAME, which does not run, the name NEW."""
     cluster().rename(name, new)
     show(f"{name} is now {new}.", name=new, was=name)
+
+
+@commands.section("Keep")
+@commands.command()
+@run_name
+@click.argument("tags", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Take them off instead.")
+def tag(name: str, tags: tuple[str, ...], remove: bool) -> None:
+    """Give the run NAME tags, words to find it by: `list --tag TAG`. They change nothing of the run."""
+    run = cluster().run(name)
+    (run.untag if remove else run.tag)(*tags)
+    now = run.tags
+    show(f"{name}: {' '.join(now) or 'no tags'}", name=name, tags=now)
+
+
+@commands.section("Keep")
+@commands.command()
+@run_name
+@click.argument("text", required=False)
+def note(name: str, text: str | None) -> None:
+    """Show the note of the run NAME, or write TEXT ('' for none); `status` and the report show it, too."""
+    run = cluster().run(name)
+    if text is not None:
+        run.note = text
+    now = run.note
+    show(now or "No note.", name=name, note=now)
 
 
 @commands.section("Run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lammps_jobs.cli.base import cluster, commands, is_json, show
+from lammps_jobs.cli.base import cluster, commands, is_json, show, state_document
+from lammps_jobs.cli.follow import COLOURS
+from lammps_jobs.cli.look import A_SCREEN, STATES
 from lammps_jobs.cli.options import input_option, resource_options, var_option, variables_of, wanted
-from lammps_jobs.errors import CANCELLED_BY_KEY, INTERRUPTED, UsageError
+from lammps_jobs.errors import CANCELLED_BY_KEY, INTERRUPTED, NoSuchRun, UsageError, printable
 
 if TYPE_CHECKING:
     from lammps_jobs.api.status import RunStatus
@@ -36,13 +39,18 @@ def sweep(
 ) -> None:  # fmt: skip
     """Run SCRIPT with many values of its variables: a run each, as many at once as there are cores.
 
-    Further values under the same name join the sweep. On a stack all runs are in its queue at once.
+    Further values under the same name join the sweep. On a stack all runs are in its queue at once, as array jobs of
+    10,000 runs each; what fails is started again by `retry`. A --budget is shared equally by the runs.
     """
-    resources, checkpoints = wanted(**options)
+    from lammps_jobs.api.over import members_of
+
     if bool(over) == (table is not None):
         raise UsageError("A sweep needs either --over or --table.", remedy="Write --over T=0.7:1.5:0.1")
+    values: dict[str, str] | Path = _lists(over) if table is None else table
+    runs = len(members_of(values, zipped=zipped)) if options["budget"] else 1
+    resources, checkpoints = wanted(**options, runs=runs)
     made = cluster().sweep(
-        script, _lists(over) if table is None else table, zipped=zipped, name=name, inputs=inputs,
+        script, values, zipped=zipped, name=name, inputs=inputs,
         variables=variables_of(variables), resources=resources, checkpoints=checkpoints,
     )  # fmt: skip
     if follow_it:
@@ -69,6 +77,66 @@ def sweeps() -> None:
     found = {made.name: _counts(made.statuses()) for made in cluster().sweeps()}
     text = "\n".join(f"{name:24s}  {_words(counts)}" for name, counts in found.items())
     show(text or "No sweeps yet: lammps-jobs sweep SCRIPT --over T=0.7:1.5:0.1", sweeps=found)
+
+
+@commands.section("Sweep")
+@commands.command(name="sweep-status")
+@click.argument("name")
+@click.option("--state", "wanted_states", multiple=True, type=click.Choice(STATES), metavar="STATE",
+              help="Only runs in that state: waiting, running, failed, ...")  # fmt: skip
+@click.option(
+    "--last", type=click.IntRange(1), default=A_SCREEN, show_default=True, metavar="N", help="N rows at most."
+)
+def sweep_status(name: str, wanted_states: tuple[str, ...], last: int) -> None:
+    """Show the runs of the sweep NAME: variables, state, progress, and why one stopped."""
+    made = cluster().find_sweep(name)
+    states = made.statuses()
+    variables = {member.run: member.variables for member in made.members}
+    chosen = [state for state in states if not wanted_states or state.state in wanted_states]
+    if is_json():
+        click.echo(
+            json.dumps([{**state_document(one), "variables": variables[one.name]} for one in chosen], default=str)
+        )
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    names = list(made.members[0].variables)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in names:
+        table.add_column(column, justify="right")
+    for column, justify in (("state", "left"), ("step", "right"), ("", "right"), ("attempt", "right"), ("why", "left")):
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for one in chosen[:last]:
+        share = f"{100 * one.step // one.target}%" if one.target and one.state != "finished" else ""
+        why = one.reason if one.state not in ("finished", "running") else ""
+        values = [printable(variables[one.name].get(column, "")) for column in names]
+        colour = COLOURS.get(one.state, "default")
+        table.add_row(*values, f"[{colour}]{one.state}[/]", f"{one.step:,}", share, str(one.attempt), printable(why))
+    click.echo(f"{name}: {_words(_counts(states))}")
+    Console().print(table)
+    if len(chosen) > last:
+        click.echo(f"{len(chosen) - last:,} more: --last {len(chosen)}, or --state failed", err=True)
+
+
+@commands.section("Sweep")
+@commands.command(name="thermo")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), metavar="CSV", help="Write the table to a file.")
+def thermo_table(name: str, out: Path | None) -> None:
+    """Print the thermo rows of the run or of all runs of the sweep NAME, as one table in CSV."""
+    here = cluster()
+    try:
+        table = here.find_sweep(name).thermo()
+    except NoSuchRun:
+        table = here.run(name).thermo()
+    if out:
+        table.to_csv(out, index=False)
+        show(f"{out} written: {len(table):,} rows.", name=name, file=str(out), rows=len(table))
+    elif is_json():
+        click.echo(table.to_json(orient="records"))
+    else:
+        click.echo(table.to_csv(index=False), nl=False)
 
 
 @commands.section("Sweep")
@@ -121,6 +189,10 @@ def averages(name: str, skip: float, out: Path | None) -> None:
         click.echo(f"{out} written." if out else table.to_string(index=False))
 
 
+MOST_NAMED = 10
+"""Runs that did not finish which the end of a sweep names."""
+
+
 # -- following -----------------------------------------------------------------------------------------
 
 
@@ -141,7 +213,9 @@ def _follow(made: Sweep) -> None:
         sys.exit(CANCELLED_BY_KEY)
     bad = [state for state in made.statuses() if state.state != "finished"]
     lines = [f"{made.name}: {_words(counts)}"]
-    lines += [f"  {state.name}: {state.state}, step {state.step}. {state.reason}" for state in bad]
+    lines += [f"  {state.name}: {state.state}, step {state.step}. {state.reason}" for state in bad[:MOST_NAMED]]
+    if len(bad) > MOST_NAMED:
+        lines.append(f"  and {len(bad) - MOST_NAMED} more: lammps-jobs sweep-status {made.name} --state failed")
     lines.append(f"next: lammps-jobs retry {made.name}" if bad else f"next: lammps-jobs averages {made.name}")
     show("\n".join(lines), name=made.name, states=dict(counts), not_finished=[state.name for state in bad])
     failed = next((state.exit_code for state in bad if state.state == "failed"), 0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from datetime import timedelta
 
 import click
 
 from lammps_jobs.cli.base import cluster, commands, run_name, show
 from lammps_jobs.cli.follow import bytes_text, when
-from lammps_jobs.errors import Damaged, NoSuchRun, WrongState
+from lammps_jobs.errors import Damaged, NoSuchRun, UsageError, WrongState
 
 UNITS = {"h": 1, "d": 24, "w": 24 * 7}
 
@@ -27,6 +28,20 @@ class Age(click.ParamType[timedelta]):
         if not text[:-1].isdecimal() or text[-1] not in UNITS or len(text) > 7:
             self.fail(f"{text!r} is no age: 12h, 30d and 8w are.", param, ctx)
         return timedelta(hours=int(text[:-1]) * UNITS[text[-1]])
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, with a decimal unit."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,15})([kMGT]?)B", str(value))
+        if not found:
+            self.fail(f"{str(value)!r} is no size: 500MB, 50GB and 2TB are.", param, ctx)
+        return int(found[1]) * int(1000 ** " kMGT".index(found[2] or " "))
 
 
 @commands.section("Keep")
@@ -46,32 +61,42 @@ def delete(name: str, yes: bool) -> None:
 
 @commands.section("Keep")
 @commands.command()
-@click.option("--older-than", type=Age(), required=True, metavar="AGE", help="Ended so long ago: 12h, 30d, 8w.")
+@click.option("--older-than", type=Age(), metavar="AGE", help="Ended so long ago: 12h, 30d, 8w.")
+@click.option("--keep", type=click.IntRange(0), metavar="N", help="All but the newest N of those.")
+@click.option("--total", type=Size(), metavar="SIZE", help="The oldest, until all runs take no more: 500MB, 2TB.")
 @click.option(
     "--state", "states", multiple=True, default=("finished", "cancelled"), show_default=True,
     type=click.Choice(("finished", "cancelled", "failed", "interrupted", "lost")), help="And in one of these states.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say which, and what it would free.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def prune(older_than: timedelta, states: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Remove all runs that ended long ago. Runs that run, or that somebody resumed, stay."""
+def prune(
+    older_than: timedelta | None, keep: int | None, total: int | None, states: tuple[str, ...], dry_run: bool,
+    yes: bool,
+) -> None:  # fmt: skip
+    """Remove runs that ended long ago, or are more than are to be kept. Runs that run, or that somebody resumed, stay.
+
+    At least one of --older-than, --keep and --total says how many; together, what all of them allow to go.
+    """
     from lammps_jobs.api import housekeeping
 
+    if older_than is None and keep is None and total is None:
+        raise UsageError("Nothing says which runs may go.", remedy="Give --older-than, --keep or --total.")
     there = cluster()
-    chosen = housekeeping.prunable(there, older_than, states)
+    chosen = housekeeping.prunable(there, older_than or timedelta(0), states, keep=keep or 0, most_bytes=total)
     sizes = {one.name: one.total for one in housekeeping.usage(there, [one.name for one in chosen])} if chosen else {}
     lines = [f"{one.name}  {one.state}  {when(one.changed)}  {bytes_text(sizes[one.name])}" for one in chosen]
-    total = sum(sizes.values())
+    freed = sum(sizes.values())
     if chosen and not dry_run:
         if not yes:
             click.echo("\n".join(lines), err=True)
-            click.confirm(f"Remove these {len(chosen)} runs ({bytes_text(total)})?", abort=True, err=True)
+            click.confirm(f"Remove these {len(chosen)} runs ({bytes_text(freed)})?", abort=True, err=True)
         for one in chosen:
             with contextlib.suppress(WrongState, NoSuchRun):  # somebody resumed it, or was faster
                 housekeeping.delete(there, one.name)
     verb = "would be freed" if dry_run else "freed"
-    text = "\n".join([*lines, f"{len(chosen)} runs, {bytes_text(total)} {verb}"])
-    show(text, runs=[one.name for one in chosen], freed=0 if dry_run else total, would_free=total)
+    text = "\n".join([*lines, f"{len(chosen)} runs, {bytes_text(freed)} {verb}"])
+    show(text, runs=[one.name for one in chosen], freed=0 if dry_run else freed, would_free=freed)
 
 
 @commands.section("Keep")
@@ -117,13 +142,16 @@ def verify(name: str, collect: bool) -> None:
 @run_name
 @click.argument("to")
 def export(name: str, to: str) -> None:
-    """Copy the run NAME, with its checkpoints, to the store TO: a folder or s3://bucket/prefix.
+    """Copy the run NAME, with its checkpoints, to the store TO: a folder, s3://bucket/prefix, or stack:STACK.
+
+    With --stack, a bucket is opened with that stack's region and the credentials of the AWS configuration.
 
     From there it is resumed as from here: `lammps-jobs --store TO resume NAME`.
     """
     from lammps_jobs.api import housekeeping
 
-    housekeeping.transfer(cluster().run(name), to)
+    here = cluster()
+    housekeeping.transfer(here.run(name), to, region=here._region)
     show(f"{name} is in {to}.", name=name, store=to)
 
 
@@ -132,10 +160,12 @@ def export(name: str, to: str) -> None:
 @click.argument("name")
 @click.argument("source")
 def import_run(name: str, source: str) -> None:
-    """Copy the run NAME from the store SOURCE, a folder or s3://bucket/prefix, to this one."""
+    """Copy the run NAME from the store SOURCE, a folder, s3://bucket/prefix, or stack:STACK, to this one.
+
+    With --stack, a bucket is opened with that stack's region and the credentials of the AWS configuration.
+    """
     from lammps_jobs.api import housekeeping
-    from lammps_jobs.api.cluster import connect
 
     there = cluster()
-    housekeeping.transfer(connect(store=source).run(name), there.store)
+    housekeeping.transfer(housekeeping.place(source, there._region).run(name), there)
     show(f"{name} is here.", name=name, store=there.store)

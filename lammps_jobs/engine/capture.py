@@ -7,6 +7,8 @@ import time
 from typing import Any
 
 from lammps_jobs.engine import atom_order
+from lammps_jobs.engine.accelerated import ACCELERATED, is_accelerated
+from lammps_jobs.engine.lists import last_build
 from lammps_jobs.engine.memory import atoms, state
 from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.root import Root
@@ -16,16 +18,18 @@ from lammps_jobs.protocol.messages import Cut, Finished
 from lammps_jobs.script import fidelity
 from lammps_jobs.script.language import RunCommand
 
+LISTS_UNKNOWN = "where the atoms were at the last rebuild of the neighbour lists is not known"
 
-def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, reneighboured: bool = False) -> None:
+
+def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, keeps_lists: bool = True) -> None:
     """Write everything needed to continue, and hand it to the supervisor.
 
-    `rest` is the run that is cut, None before a stage begins. `reneighboured`: LAMMPS built its neighbour lists at
-    this very step. Raises Stopped when `stop`.
+    `rest` is the run that is cut, None before a stage begins. `keeps_lists`: what comes goes on with the neighbour
+    lists that LAMMPS has now. Raises Stopped when `stop`.
     """
     started = time.monotonic()
     lmp, root, communicator = session.lmp, session.root, session.communicator
-    session.is_sorted = atom_order.is_sorted(lmp)
+    session.is_sorted = atom_order.is_sorted(lmp) or (session.was_sorted and session.journal.sort.every > 0)
     session.wait_for_upload()
     session.cuts += 1
     folder = session.job.scratch / f"cut-{session.cuts}"
@@ -37,7 +41,13 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
     restart_s = time.monotonic() - started
     atoms.Atoms.take(lmp).save(folder / f"atoms.{communicator.rank}")
-    memory = _memory(lmp)
+    is_plain = not is_accelerated(session, session.journal)
+    lists = last_build(session) if keeps_lists and is_plain else None
+    if lists:
+        lists.save(folder / f"lists.{communicator.rank}")
+    unknown = LISTS_UNKNOWN if keeps_lists and not lists else ""
+    missing = unknown if is_plain else ACCELERATED
+    memory = Graph(missing=missing) if missing else _memory(lmp, before_set_up=rest is None and not keeps_lists)
     memory.save(folder / f"memory.{communicator.rank}")
     session.flush()
     communicator.wait()
@@ -53,8 +63,7 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
                 number=session.cuts, folder=folder, state=engine_state, stage=session.stage + is_boundary,
                 boundary=is_boundary, stop=stop, outputs=outputs,
                 fidelity=fidelity.of_resume(
-                    session.journal, is_boundary=is_boundary, reneighboured=reneighboured,
-                    missing=memory.missing, unseen=memory.unseen,
+                    session.journal, step=session.step, missing=memory.missing, unseen=memory.unseen,
                 ),
                 restart_s=restart_s, cut_s=time.monotonic() - started,
             )
@@ -64,10 +73,10 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, re
         raise Stopped
 
 
-def _memory(lmp: Any) -> Graph:
+def _memory(lmp: Any, *, before_set_up: bool) -> Graph:
     """What LAMMPS's objects hold. Where that cannot be told, the checkpoint is good without."""
     try:
-        return state.take(lmp)
+        return state.take(lmp, before_set_up=before_set_up)
     except Exception as error:
         return Graph(missing=f"LAMMPS's memory could not be followed ({error!r})")
 

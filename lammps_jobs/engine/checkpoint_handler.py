@@ -9,7 +9,23 @@ import threading
 import time
 from collections.abc import Callable
 
-from lammps_jobs.engine.cut_points import Decision, Piece, Request, at_boundary, length_after, next_piece, next_planned
+from lammps_jobs.engine.cut_points import (
+    AT_OUTPUT_S,
+    MOST_WITHOUT_OUTPUT_S,
+    PIECE_S,
+    SURE_RATE,
+    Decision,
+    Due,
+    Piece,
+    Request,
+    at_boundary,
+    length_after,
+    next_piece,
+    next_planned,
+    piece_to_output,
+    planned_after,
+    planned_since,
+)
 from lammps_jobs.protocol.messages import Stop, TakeCheckpoint
 from lammps_jobs.record.documents import CutPlan
 
@@ -23,7 +39,7 @@ class CheckpointHandler:
         self._lock = threading.Lock()
         self._request: Request | None = None
         self._run: tuple[int, int, int] | None = None
-        self._length, self._rate = 1, 0.0
+        self._length, self._rate, self._before = 1, 0.0, 0
         self._begun: tuple[int, float] | None = None
         self._taken = 0
         self._last_checkpoint = clock()
@@ -40,26 +56,40 @@ class CheckpointHandler:
     def begin_run(self, stage: int, first: int, last: int) -> None:
         """A run that may be cut begins; it is a stage from timestep `first` to `last`."""
         with self._lock:
-            self._run, self._begun = (stage, first, last), None
+            self._run, self._begun, self._before = (stage, first, last), None, first
 
     def end_run(self) -> None:
         with self._lock:
             self._run = None
 
-    def next_piece(self, step: int) -> Piece:
-        """The run is at `step`, and LAMMPS at rest: what to do next."""
+    def next_piece(self, step: int, output: Due | None = None, atoms: int = 0) -> Piece:
+        """The run of `atoms` atoms is at `step`, and LAMMPS at rest: what to do next. With `output`, pieces end where
+        it is due."""
         with self._lock:
             assert self._run is not None
             stage, first, last = self._run
             now = self._clock()
             if self._begun:
                 steps, began = self._begun
-                self._length = length_after(steps, now - began)
+                self._length = length_after(steps, now - began, AT_OUTPUT_S if output else PIECE_S)
                 self._rate = steps / max(now - began, 1e-9)
-            planned = next_planned(self._plan, stage, step, first=first, last=last, taken=self._taken)
-            piece = next_piece(self._request, planned, step, last, self._length, self._rate, now)
+            if output:
+                piece = self._piece_to_output(step, output, atoms)
+            else:
+                planned = next_planned(self._plan, stage, step, first=first, last=last, taken=self._taken)
+                piece = next_piece(self._request, planned, step, last, self._length, self._rate, now)
             self._begun = (piece.steps, now) if piece.steps and piece.then == "go on" else None
             return piece
+
+    def _piece_to_output(self, step: int, output: Due, atoms: int) -> Piece:
+        assert self._run is not None
+        stage, first, last = self._run
+        due = planned_since(self._plan, stage, step, before=self._before, first=first, last=last, taken=self._taken)
+        self._before = step
+        most = max(1, int(MOST_WITHOUT_OUTPUT_S * (self._rate or SURE_RATE / max(1, atoms))))
+        exactly, about = planned_after(self._plan, stage, step, first=first, last=last)
+        length, most = min(self._length, about - step), min(most, exactly - step)
+        return piece_to_output(self._request, due, step, first, last, length, most, output)
 
     def at_boundary(self, stage: int, step: int) -> Decision:
         """What to do before `stage` begins at `step`."""

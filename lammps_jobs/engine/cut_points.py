@@ -14,6 +14,12 @@ from lammps_jobs.record.documents import CutPlan
 
 PIECE_S = 0.05
 """Seconds that LAMMPS runs between two looks at what is asked for."""
+AT_OUTPUT_S = 0.5
+"""The same for a run whose pieces end at steps with output."""
+MOST_WITHOUT_OUTPUT_S = 10.0
+"""Seconds after which such a piece ends although no output is due: else nobody could stop the run."""
+SURE_RATE = 1e6
+"""Timesteps times atoms a second of which a run that has just begun is thought capable."""
 LONGEST = 1 << 20
 """Timesteps of a piece at most."""
 MOST_SOUGHT = 200
@@ -51,11 +57,21 @@ class Piece:
     exactly: bool = False
 
 
-def length_after(steps: int, seconds: float) -> int:
-    """How many timesteps the next piece is to have, when one of `steps` took `seconds`."""
+@dataclass(frozen=True)
+class Due:
+    """The steps at which output is due in a run, as far as they are known at one."""
+
+    next: int
+    """The next of them."""
+    thermo_every: int
+    """All multiples of this are such steps; 0 when thermo output comes at the ends only, or as a variable says."""
+
+
+def length_after(steps: int, seconds: float, wanted_s: float = PIECE_S) -> int:
+    """How many timesteps the next piece is to have, when one of `steps` took `seconds`: `wanted_s` of time."""
     if seconds <= 0.0:
         return min(LONGEST, 2 * steps)
-    return max(1, min(LONGEST, 2 * steps, int(steps * PIECE_S / seconds)))
+    return max(1, min(LONGEST, 2 * steps, int(steps * wanted_s / seconds)))
 
 
 def next_piece(
@@ -73,6 +89,42 @@ def next_piece(
     if planned and planned.steps <= min(length, left):
         return planned
     return Piece(min(length, left))
+
+
+def piece_to_output(
+    request: Request | None, due: Piece | None, step: int, first: int, last: int, length: int, most: int, output: Due
+) -> Piece:
+    """What to do at timestep `step`, where a piece is to end at steps with output only, about `length` steps from here.
+
+    `due`: the cut of a rehearsal that is due here (`planned_since`). After `most` steps the piece ends in any case.
+    Nothing is cut at the run's `first` timestep, whose output belongs to the set-up.
+    """
+    if request and step > first:
+        return Piece(0, request.kind)
+    if due:
+        return due
+    here = step + length
+    end = here - here % output.thermo_every if output.thermo_every else 0
+    end = end if end > step else output.next
+    return Piece(max(1, min(end - step if end > step else most, last - step, most)))
+
+
+def planned_since(
+    plan: CutPlan, stage: int, step: int, *, before: int, first: int, last: int, taken: int
+) -> Piece | None:
+    """The cut at `step` that a rehearsal asks for after `before` and up to `step`, in a run from `first` to `last`."""
+    then: Decision = "stop" if plan.then == "stop" else "checkpoint"
+    asked = any(planned == stage and before < at <= step for planned, at in plan.cut_at)
+    wishes = (first + int(share * (last - first)) for share in plan.at if share < 1)
+    wished = taken < MOST_REHEARSED and any(before < wish <= step for wish in wishes)
+    return Piece(0, then, exactly=asked) if first < step < last and (asked or wished) else None
+
+
+def planned_after(plan: CutPlan, stage: int, step: int, *, first: int, last: int) -> tuple[int, int]:
+    """The next timesteps after `step` where a rehearsal asks for a cut: exactly there, and about there; else `last`."""
+    exactly = [at for planned, at in plan.cut_at if planned == stage and step < at < last]
+    wishes = [wish for share in plan.at if step < (wish := first + int(share * (last - first))) < last]
+    return min(exactly, default=last), min(wishes, default=last)
 
 
 def next_planned(plan: CutPlan, stage: int, step: int, *, first: int, last: int, taken: int) -> Piece | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lammps_jobs.engine import box_margins
+from lammps_jobs.engine import atom_order, box_margins
 from lammps_jobs.engine.capture import take_checkpoint
+from lammps_jobs.engine.lists import knows_last_build
 from lammps_jobs.engine.restore import restore
 from lammps_jobs.engine.restored_state import check_all_state_claimed
 from lammps_jobs.engine.run_pieces import RunPieces
@@ -24,6 +25,7 @@ from lammps_jobs.script.language import (
     RunCommand,
     ScriptFault,
     branches_of,
+    goes_on_without_set_up,
     in_ascii,
     quoted,
     substitute,
@@ -92,13 +94,16 @@ class Interpreter:
         if session.is_at_boundary:  # resumed right here
             session.is_at_boundary = False
             return
-        if fidelity.is_half_made(session.journal) or (session.is_halted and fidelity.halts_softly(session.journal)):
+        journal, keeps_lists = session.journal, session.has_set_up and goes_on_without_set_up(text)
+        if fidelity.is_half_made(journal) or (session.is_halted and fidelity.halts_softly(journal)):
+            return
+        if fidelity.writes_what_cannot_be_continued(journal) or (keeps_lists and not knows_last_build(session)):
             return
         stage, step = session.stage + 1, session.step
         decision = session.from_root(lambda root: root.handler.at_boundary(stage, step))
         if decision != "go on":
             session.where = where
-            take_checkpoint(session, None, stop=decision == "stop")
+            take_checkpoint(session, None, stop=decision == "stop", keeps_lists=keeps_lists)
 
     # -- one line --------------------------------------------------------------------------------
 
@@ -159,6 +164,8 @@ class Interpreter:
 
     def _plain(self, args: list[str], line: str) -> None:
         session = self.session
+        if args[0] == "replicate":
+            session.was_sorted = session.was_sorted or atom_order.is_sorted(session.lmp)
         session.lmp.command(line)
         session.record(args, self._pinned(args, line))
         traits = commands.traits_of(args[0])

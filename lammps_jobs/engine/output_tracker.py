@@ -137,9 +137,18 @@ class OutputTracker:
 
     # -- what a resumed attempt does not have yet ------------------------------------------------
 
-    def forget_new_bytes(self, new: frozenset[str] = frozenset()) -> None:
-        """Take what lies there now as recorded: a resumed attempt's repeated headers and frames; not `new` files."""
+    def open_again(self, name: str) -> None:
+        """LAMMPS will open a recorded file later, and write on: what it writes then comes behind what is recorded."""
+        if name in self._absent and not self._path(name).exists():
+            self._path(name).parent.mkdir(parents=True, exist_ok=True)
+            self._path(name).touch()
+
+    def forget_new_bytes(self, new: frozenset[str] = frozenset(), only: frozenset[str] | None = None) -> None:
+        """Take what lies there now as recorded: a resumed attempt's repeated headers and frames; not `new` files, and
+        `only` those where they are named."""
         for name in set(self._walk()) - new - self._untouched:
+            if only is not None and name not in only:
+                continue
             path, old = self._path(name), self._recorded.get(name)
             if name in self._absent:
                 self._absent.remove(name)

@@ -7,8 +7,11 @@ import os
 from dataclasses import replace
 
 from lammps_jobs.engine import box_margins
+from lammps_jobs.engine.memory import topology
+from lammps_jobs.engine.memory.atoms import Atoms, put_back
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.open_files import follow
+from lammps_jobs.engine.restored_state import CannotContinue
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import NO_COMMAND, Session
 from lammps_jobs.engine.set_up import forget_new_bytes, give_memory_back, read_memory, set_up
@@ -43,6 +46,8 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     session.lmp.flush_buffers()
     restored = session.from_root(lambda root: _restored_styles(root, since))
     memory = read_memory(session, checkpoint.state.parent, journal)
+    if memory.missing:  # else they are needed where the restart file has them, up to the set-up
+        _put_back(session, checkpoint)
     rows = [] if memory.missing else [entry for entry in journal.after_box() if entry.command in OF_ROWS]
     deferred = rows + journal.new_dumps()
     for entry in journal.after_box():
@@ -50,19 +55,22 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
             _issue_again(session, _with_new_seeds(session, entry) if memory.missing else entry)
     session.journal = journal
     session.position = Position.from_json(session.read_script, state.position.model_dump(mode="json"))
-    if state.warned:
-        session.warned = True
-        session.lmp.command(NO_COMMAND)
+    _warn_again(session, state)
+    session.was_sorted = state.is_sorted
     session.is_sorted, session.has_set_up, session.unclaimed_since = state.is_sorted, state.has_set_up, since
     rest = RunCommand(**state.run.model_dump()) if state.run else None
     session.is_at_boundary = rest is None
     if session.root:
         session.root.log.echoes = state.echoes
     forget_new_bytes(session)  # of files that the commands issued again opened
+    _switch_off_again(session, checkpoint)
     loop = InnerLoop(session.lmp)
+    is_late = session.has_set_up and not rest and bool(memory.missing)
     session.has_set_up = bool(rest) or (session.has_set_up and not memory.missing)
+    if is_late:
+        _expect_frames(session, journal)
     if session.has_set_up:
-        set_up(session, loop, rest)
+        set_up(session, loop, rest, memory.lists)
     for entry in journal.after_box():
         if entry in deferred:
             with session.between_runs():
@@ -74,9 +82,25 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     if session.root:
         session.drop_log(False)
         session.mark()
-        seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven)
+        seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven, session.step)
         session.root.line.send(Resumed(step=session.step, stage=session.stage, seen=seen))
     return (loop, rest) if rest else None
+
+
+def _warn_again(session: Session, state: EngineState) -> None:
+    session.warned = state.warned
+    if state.warned:
+        session.lmp.command(NO_COMMAND)
+
+
+def _expect_frames(session: Session, journal: Journal) -> None:
+    """Nothing is set up before the script's next command does it: there dumps open their files, with a frame that was
+    written before."""
+    used = [entry for entry in journal.of("dump") if entry.used and "*" not in entry.words[5]]
+    session.repeated = frozenset(entry.path(entry.words[5]) for entry in used)
+    for name in session.repeated if session.root else ():
+        assert session.root is not None
+        session.root.outputs.open_again(name)
 
 
 def _begin_with_heads(root: Root, journal: Journal) -> None:
@@ -96,6 +120,21 @@ def _restore_box(session: Session, state: EngineState, checkpoint: Restore) -> N
     margins = box_margins.command(session.margins, session.boundary)
     if margins:
         lmp.command(margins)
+
+
+def _put_back(session: Session, checkpoint: Restore) -> None:
+    try:
+        put_back(session.lmp, sorted(checkpoint.state.parent.glob("atoms.*")))
+    except (ValueError, EOFError) as error:
+        raise CannotContinue("The checkpoint's atoms are torn.") from error
+
+
+def _switch_off_again(session: Session, checkpoint: Restore) -> None:
+    """Bonds and the like that were off when the run was cut; `fix shake`, given again, has its own off by now."""
+    try:
+        topology.put_back(session.lmp, sorted(checkpoint.state.parent.glob("atoms.*")), Atoms.load)
+    except (ValueError, EOFError) as error:
+        raise CannotContinue("The checkpoint's atoms are torn.") from error
 
 
 def _restored_styles(root: Root, since: int) -> list[str]:

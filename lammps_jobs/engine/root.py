@@ -15,9 +15,9 @@ from lammps_jobs.engine.output_tracker import Grown, OutputTracker
 from lammps_jobs.engine.run_monitor import RunMonitor
 from lammps_jobs.engine.sources import Sources
 from lammps_jobs.engine.supervisor_line import SupervisorLine
-from lammps_jobs.protocol.messages import EngineJob, Started
+from lammps_jobs.protocol.messages import EngineJob, Started, Warned
 from lammps_jobs.protocol.remains import marks_file
-from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, ScriptLine
+from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, Equipment, ScriptLine
 
 WHERE_SIZE = 1024
 
@@ -68,6 +68,15 @@ class Root:
             self.owed.unlink()
 
 
+def _equipment(job: EngineJob) -> Equipment:
+    """What LAMMPS computes with here, as the environment of the engine's own processes says it."""
+    get = os.environ.get
+    return Equipment(
+        switches=job.lammps_args, threads=int(get("OMP_NUM_THREADS") or "1"), gpu=get("LAMMPS_JOBS_GPU_ARCH", ""),
+        image=get("LAMMPS_JOBS_IMAGE", ""),
+    )  # fmt: skip
+
+
 def open_root(
     job: EngineJob, lmp: Any, folder: Path, line: SupervisorLine, on_failure: Callable[[Exception], object]
 ) -> Root:
@@ -83,7 +92,9 @@ def open_root(
     )  # fmt: skip
     monitor = RunMonitor(lmp, line.handler, line.send, log.pump, on_failure)
     where_file = job.where.open("wb", buffering=0)
-    line.send(Started(lammps_version=lmp.version(), ranks=job.ranks))
+    line.send(Started(lammps_version=lmp.version(), ranks=job.ranks, equipment=_equipment(job)))
+    for note in job.notes:
+        line.send(Warned(text=note))
     monitor.start()
     return Root(
         line,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from lammps_jobs.engine.capture import take_checkpoint
+from lammps_jobs.engine.cut_points import Due
+from lammps_jobs.engine.lists import knows_last_build
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.memory.outputs import OutputSteps
+from lammps_jobs.engine.memory.state import is_on_a_device
 from lammps_jobs.engine.restored_state import check_all_state_claimed
 from lammps_jobs.engine.session import Session
 from lammps_jobs.engine.set_up import set_up_again
@@ -29,9 +33,20 @@ class RunPieces:
             session.drop_log(False)
             check_all_state_claimed(session)
             session.has_set_up = True
+            self._forget_frames()
             self._go_on()
         if session.root:
             session.root.monitor.end_run()
+
+    def _forget_frames(self) -> None:
+        """Leave out frames that a set-up after a resume between two stages has written again."""
+        session = self.session
+        if session.repeated:
+            session.flush()
+            session.communicator.wait()
+            if session.root:
+                session.root.outputs.forget_new_bytes(only=session.repeated)
+            session.repeated = frozenset()
 
     def resume(self) -> None:
         """Go on from where the run was cut: LAMMPS is inside of it. Raises Stopped like `execute`."""
@@ -46,43 +61,37 @@ class RunPieces:
         session.loop = self.loop
         if session.root:
             session.root.handler.begin_run(session.stage, self.command.first, last)
+        outputs = OutputSteps(session.lmp) if is_on_a_device(session.lmp) else None
         while session.step < last:
             step = session.step
-            piece = session.from_root(lambda root: root.handler.next_piece(step))  # noqa: B023 - called at once
+            due, atoms = (Due(*outputs.due), session.lmp.get_natoms()) if outputs else (None, 0)
+            piece = session.from_root(lambda root: root.handler.next_piece(step, due, atoms))  # noqa: B023 - at once
             if piece.steps and not self.loop.advance(piece.steps):
                 session.is_halted = True  # a `fix halt` of the script, or its `timer timeout`
                 break
             if piece.then != "go on":
-                is_rebuilt, goes_on = self._seek(piece.seek, exactly=piece.exactly)
-                if not goes_on:
+                if not self._seek(piece.seek, exactly=piece.exactly):
                     session.is_halted = session.step < last
                     break
-                if is_rebuilt or piece.exactly or session.step < last - 1:  # else the boundary, a better place, is near
-                    self._take_checkpoint(stop=piece.then == "stop", is_rebuilt=is_rebuilt)
+                if piece.exactly or session.step < last - 1:  # else the boundary is near
+                    self._take_checkpoint(stop=piece.then == "stop")
         if session.root:
             session.root.handler.end_run()
         self.loop.close(statistics=self.command.post)
         session.loop = None
 
-    def _seek(self, most: int, *, exactly: bool) -> tuple[bool, bool]:
-        """Go on, `most` single steps at most, to a step at which lists are rebuilt: whether they were in the last one,
-        and whether LAMMPS goes on."""
-        is_rebuilt = False
+    def _seek(self, most: int, *, exactly: bool) -> bool:
+        """Go on, `most` single steps at most, to a step whose neighbour lists a new process can make again; whether
+        LAMMPS goes on."""
         for _ in range(most):
-            before = self._builds()
             if self.session.step >= self.command.last or not self.loop.advance(1):
-                return is_rebuilt, self.session.step >= self.command.last
-            is_rebuilt = self._builds() != before
-            if is_rebuilt and not exactly:
+                return self.session.step >= self.command.last
+            if not exactly and knows_last_build(self.session):
                 break
-        return is_rebuilt, True
+        return True
 
-    def _take_checkpoint(self, *, stop: bool, is_rebuilt: bool) -> None:
+    def _take_checkpoint(self, *, stop: bool) -> None:
         session = self.session
-        take_checkpoint(session, self.command, stop=stop, reneighboured=is_rebuilt)
+        take_checkpoint(session, self.command, stop=stop)
         if session.job.cut_plan.then == "set up again":
             self.loop = session.loop = set_up_again(session, self.command)
-
-    def _builds(self) -> int:
-        """How often neighbour lists were built since the last set-up."""
-        return int(self.session.lmp.get_thermo("nbuild"))

@@ -22,6 +22,7 @@ from lammps_jobs.engine.supervisor_line import SupervisorLine
 from lammps_jobs.protocol.engine_state import FolderState
 from lammps_jobs.protocol.messages import EngineJob
 from lammps_jobs.record.documents import ScriptLine
+from lammps_jobs.script import data_coefficients
 from lammps_jobs.script.journal import Journal
 from lammps_jobs.script.looks import NOTHING, Looks, Named, chosen, read_files, written_outside
 from lammps_jobs.script.position import Lines, Position, read_script
@@ -75,8 +76,12 @@ class Session:
     """Cuts that this engine has taken."""
     has_set_up: bool = False
     """Whether LAMMPS set itself up for a run since the box was made or restored."""
+    repeated: frozenset[str] = frozenset()
+    """Files of dumps whose frame LAMMPS, which does not know of it, will write again at its next set-up."""
     is_sorted: bool = False
     """Whether LAMMPS sorted the atoms now and then, as of the last cut."""
+    was_sorted: bool = False
+    """Whether it did so before `replicate`, which makes new atoms; those are sorted from the next run on."""
     is_at_boundary: bool = False
     """Whether it was resumed just before a stage: there no checkpoint is due."""
     unclaimed_since: int | None = None
@@ -185,6 +190,8 @@ class Session:
         if self.root and names:
             self.journal.reading = self.root.sources.of(names)
         self.journal.record(args, text)
+        for given in data_coefficients.commands(args, self.journal, Path()) if args[0] == "read_data" else ():
+            self.journal.record(given, " ".join(given))
         self.journal.reading = {}
 
     @contextlib.contextmanager

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lammps_jobs.engine import atom_order
+from lammps_jobs.engine.accelerated import ACCELERATED, is_accelerated
+from lammps_jobs.engine.lists import last_build
 from lammps_jobs.engine.memory import state
-from lammps_jobs.engine.memory.atoms import Atoms, put_inside
+from lammps_jobs.engine.memory.atoms import Atoms
 from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.memory.last_build import LastBuild
+from lammps_jobs.engine.memory.process import Unknown
 from lammps_jobs.engine.restored_state import CannotContinue, check_all_state_claimed
 from lammps_jobs.engine.session import Proof, Session
 from lammps_jobs.script.journal import Journal
 from lammps_jobs.script.language import RunCommand
+
+LISTS = "neighbour lists"
+"""What is said of them where they were made otherwise."""
 
 
 class MemoryNotGivenBack(Exception):
     """LAMMPS's objects may be half of one process and half of another: this one must not go on."""
 
 
-def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
-    """LAMMPS's set-up, in a process that then holds every object that the cut one held.
+def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None, lists: LastBuild | None) -> None:
+    """LAMMPS's set-up, in a process that then holds every object that the cut one held, with the same `lists`.
 
     Right inside the run that was cut (`rest`), or between two: its memory is given back next, so the set-up may change
     what it likes. Rows of thermo output are not asked for here, where a fix that they read may have no value.
@@ -30,30 +40,39 @@ def set_up(session: Session, loop: InnerLoop, rest: RunCommand | None) -> None:
     keeps = session.is_sorted and not is_accelerated(session, session.journal) and atom_order.can_be_kept(session.lmp)
     sort = session.journal.sort if keeps else None
     session.loop = loop
+    if lists:
+        _with_unknown(session, lists.lay)
     with atom_order.kept(session.lmp, sort, session.between_runs):
         loop.open(lambda: session.lmp.command(line))
+    if lists:
+        _with_unknown(session, lists.count)
+    if rest:
+        with contextlib.suppress(Unknown):
+            loop.begin_at(rest.first, rest.last)
     if rest is None:
         loop.abandon()
         session.loop = None
 
 
-def is_accelerated(session: Session, journal: Journal) -> bool:
-    """Whether an accelerator package is at work: it has copies of its own of what LAMMPS holds."""
-    return bool(session.job.lammps_args or journal.of("package")) or state.is_on_a_device(session.lmp)
+def _with_unknown(session: Session, act: Callable[[Any], None]) -> None:
+    try:
+        act(session.lmp)
+    except Unknown as error:
+        raise MemoryNotGivenBack(f"LAMMPS's neighbour lists could not be made again: {error}") from error
 
 
 def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
     """What a resume from a cut here does, in the process that was cut: the reference for such a resume."""
-    graph, stored = state.take(session.lmp), Atoms.take(session.lmp)
+    is_plain = not is_accelerated(session, session.journal)
+    graph, stored = (state.take(session.lmp), Atoms.take(session.lmp)) if is_plain else (Graph(), Atoms({}))
+    lists = last_build(session) if is_plain else None
     session.drop_log(True)
     if session.loop:
         session.loop.abandon()
     loop = InnerLoop(session.lmp)
-    if session.communicator.size > 1:  # as in the restart file that a resume reads
-        put_inside(session.lmp)
-    set_up(session, loop, rest)
-    if not _have_moved(session, stored):
-        _give_back(session, graph, stored)
+    set_up(session, loop, rest, lists)
+    if lists and not _have_moved(session, stored, lists):
+        _give_back(session, StoredMemory(graph, stored, lists))
     forget_new_bytes(session)
     session.drop_log(False)
     return loop
@@ -65,6 +84,8 @@ class StoredMemory:
 
     graph: Graph
     atoms: Atoms
+    lists: LastBuild | None = None
+    """Of a cut inside a run: how its neighbour lists were made."""
     missing: str = ""
     """Why none of it is of use here, on whatever rank."""
 
@@ -72,23 +93,25 @@ class StoredMemory:
 def read_memory(session: Session, folder: Path, journal: Journal) -> StoredMemory:
     """The memory in the checkpoint in `folder`. Without it, what LAMMPS restores by itself has to do."""
     lmp, rank = session.lmp, session.communicator.rank
-    why, graph, stored = "", Graph(), Atoms({})
+    why, graph, stored, lists = "", Graph(), Atoms({}), None
     if session.job.restore and not session.job.restore.with_memory:
         why = "LAMMPS failed when its memory had been given back, and has set itself up without"
     elif len(list(folder.glob("memory.*"))) != session.communicator.size:
         why = "the number of ranks is another one"
     elif is_accelerated(session, journal):
-        why = "an accelerator keeps state and sorts atoms in its own way"
+        why = ACCELERATED
     else:
         try:
             graph, stored = Graph.load(folder / f"memory.{rank}"), Atoms.load(folder / f"atoms.{rank}")
+            made = folder / f"lists.{rank}"
+            lists = LastBuild.load(made) if made.exists() else None
         except (ValueError, EOFError):
             why = "the memory in the checkpoint is torn"
         except Exception as error:  # of whatever kind numpy finds it to be
             why = f"the memory in the checkpoint cannot be read ({error})"
         else:
             why = "" if graph.build == state.build_of(lmp) else graph.missing or "the build of LAMMPS is another one"
-    return StoredMemory(graph, stored, next(filter(None, session.communicator.gather(why)), ""))
+    return StoredMemory(graph, stored, lists, next(filter(None, session.communicator.gather(why)), ""))
 
 
 def give_memory_back(session: Session, memory: StoredMemory) -> None:
@@ -103,31 +126,33 @@ def give_memory_back(session: Session, memory: StoredMemory) -> None:
         if session.has_set_up:
             check_all_state_claimed(session)
         return
-    if _have_moved(session, memory.atoms):
+    if _have_moved(session, memory.atoms, memory.lists):
         raise MemoryNotGivenBack("LAMMPS's memory could not be given back: its atoms lie in another order.")
-    proofs = session.communicator.gather(_give_back(session, memory.graph, memory.atoms))
+    proofs = session.communicator.gather(_give_back(session, memory))
     session.proof = Proof(unproven=sorted({name for proof in proofs for name in proof.unproven}))
     session.unclaimed_since = None
 
 
-def _have_moved(session: Session, stored: Atoms) -> bool:
+def _have_moved(session: Session, stored: Atoms, lists: LastBuild | None) -> bool:
     """Whether the atoms of some rank are not in the order in which they were stored."""
-    return any(session.communicator.gather(stored.place(session.lmp) == "moved"))
+    place = stored.place(session.lmp, lists.x if lists else None)
+    return any(session.communicator.gather(place == "moved"))
 
 
-def _give_back(session: Session, graph: Graph, stored: Atoms) -> Proof:
+def _give_back(session: Session, memory: StoredMemory) -> Proof:
     lmp = session.lmp
+    unlike = [LISTS] if memory.lists and memory.lists.differs(lmp) else []
+    stored = memory.atoms if memory.lists and not unlike else memory.atoms.without_ghosts()
     try:
         stored.write(lmp)
-        repaired = state.give_back(lmp, graph)
-        found = state.prove(lmp, graph)
+        repaired = state.give_back(lmp, memory.graph)
+        found = state.prove(lmp, memory.graph)
     except Exception as error:
         raise MemoryNotGivenBack(f"LAMMPS's memory could not be given back: {error!r}") from error
     unmade = [name for name in repaired.missing if not state.exists(lmp, name)]
     if unmade:
         raise CannotContinue(f"The checkpoint's state was not taken up again of {', '.join(unmade)}")
-    unequal = sorted({*found.differing, *stored.differing(lmp)})
-    return Proof(unproven=unequal)
+    return Proof(unproven=sorted({*unlike, *found.differing, *stored.differing(lmp)}))
 
 
 def forget_new_bytes(session: Session) -> None:

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lammps_jobs.formats.units import units_of
+
 if TYPE_CHECKING:
     import pandas
 
@@ -111,8 +113,9 @@ def _numbers(line: str) -> list[float]:
         return []
 
 
-def table(log: str) -> pandas.DataFrame:
-    """One row per output step, with LAMMPS's column names and `Stage` (1 for the first run).
+def table(log: str, units: str = "") -> pandas.DataFrame:
+    """One row per output step, with LAMMPS's column names and `Stage` (1 for the first run). The units of the style
+    `units` are in `attrs["units"]`, by column, the style itself in `attrs["unit_style"]`.
 
     The row that a stage prints for the last step of the one before is there once per stage.
     """
@@ -123,9 +126,8 @@ def table(log: str) -> pandas.DataFrame:
         frame = pandas.DataFrame(section.rows, columns=section.columns)
         frame.insert(0, "Stage", stage)
         frames.append(frame)
-    if not frames:
-        return pandas.DataFrame({"Stage": [], "Step": []})
-    whole = pandas.concat(frames, ignore_index=True)
-    if "Step" in whole and whole["Step"].notna().all():
+    whole = pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame({"Stage": [], "Step": []})
+    if frames and "Step" in whole and whole["Step"].notna().all():
         whole["Step"] = whole["Step"].astype("int64")
+    whole.attrs.update(units=units_of(whole.columns, units), unit_style=units)
     return whole

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 _PER_NS = {"real": 1e-6, "metal": 1e-3, "si": 1e9, "cgs": 1e9, "electron": 1e-6, "micro": 1e3, "nano": 1.0}
 """Nanoseconds per time unit of each style (manual page `units`)."""
 
@@ -36,6 +39,18 @@ def unit_of(column: str, units: str) -> str:
         if names and column in columns:
             return names[at]
     return ""
+
+
+def units_in(log: str) -> str:
+    """The unit style that a log's echo of the script names; empty where it names none, or by a variable."""
+    found = re.findall(r"^units\s+(\w+)", log, re.MULTILINE)
+    return found[-1] if found and found[-1] in _UNITS else ""
+
+
+def units_of(columns: Iterable[str], units: str) -> dict[str, str]:
+    """The units of those columns that are LAMMPS's own and have one, in the unit style `units`."""
+    found = {name: time_label(units) if name == "Time" and units else unit_of(name, units) for name in columns}
+    return {name: unit for name, unit in found.items() if unit}
 
 
 def time_label(units: str) -> str:

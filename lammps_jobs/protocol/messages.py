@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from lammps_jobs.protocol.engine_state import EngineState
-from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, CutPlan, Fidelity, Frozen, ScriptLine
+from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, CutPlan, Equipment, Fidelity, Frozen, ScriptLine
 
 RAW_LOG = "lammps.raw.log"
 """LAMMPS's own log, beside the working folder."""
@@ -48,6 +48,8 @@ class EngineJob(Frozen):
     ranks: int
     lammps_args: tuple[str, ...]
     """Command-line switches for LAMMPS, such as those for GPUs."""
+    notes: tuple[str, ...] = ()
+    """What people are to be told of them."""
     log: str = "log.lammps"
     """The log file's name until the script names another."""
     scratch: Path
@@ -128,6 +130,7 @@ class Started(Frozen):
     kind: Literal["started"] = "started"
     lammps_version: int
     ranks: int
+    equipment: Equipment = Equipment()
 
 
 class Moved(Frozen):

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
 
 from lammps_jobs.errors import Damaged, OtherFormat, UsageError
 from lammps_jobs.formats.units import rate_text
 from lammps_jobs.record.names import OutputName, PlainName, RelativeName, Words
 
-FORMAT = 4
-"""Version of every document in this file. A reader refuses a document with another one."""
+FORMAT = 5
+"""Version of every document in this file. A reader refuses a document with another one, but for `UPGRADED`."""
+UPGRADED = 4
+"""The version before, which is read, too: it named all segments of all outputs in every manifest."""
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 NAME_RULE = "Use letters, digits, '.', '_' and '-', beginning with a letter or digit, 128 characters at most."
@@ -80,7 +83,8 @@ class ScriptLine(Frozen):
         return f"{self.file}:{self.line}: {self.command}" if self.file else "before the script's first line"
 
 
-class Blob(Frozen):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Blob:
     """Content in the store, named by its sha256 (hex) and checked against it on reading."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -108,12 +112,19 @@ class Resources(Asked):
         tuple[str, ...],
         Field(description="LAMMPS's own switches -sf, -pk and -k, word by word, instead of those that are chosen"),
     ] = ()
+    budget_s: Annotated[
+        float | None, Field(gt=0, description="machine time of all attempts together, seconds; None: no limit")
+    ] = None
 
 
 class Checkpoints(Asked):
     """When checkpoints are taken and how many are kept."""
 
     every_s: Annotated[float, Field(gt=0, description="wall time between two checkpoints, seconds")] = 600.0
+    least_s: Annotated[
+        float | None,
+        Field(gt=0, description="where given, the time between two is chosen between this and every_s, seconds"),
+    ] = None
     keep: Annotated[int, Field(ge=1, description="newest checkpoints kept besides stage boundaries")] = 3
     grace_s: Annotated[
         float, Field(gt=0, description="wall time after an interruption until the machine is gone, seconds")
@@ -159,6 +170,17 @@ class RunSpec(Document):
         return name
 
 
+class Notify(Frozen):
+    """Whom to tell when the run has finished or failed."""
+
+    commands: tuple[str, ...] = ()
+    """Of the user's shell, which read the message as JSON; only on the machine and by the user that submitted
+    (`supervisor/own.py`)."""
+    desktop: bool = False
+    topics: tuple[str, ...] = ()
+    """ARNs of SNS topics, of runs on a stack."""
+
+
 class Submission(Document):
     """The spec as it was accepted."""
 
@@ -166,6 +188,9 @@ class Submission(Document):
     submitted: datetime = Field(default_factory=now)
     origin: Words = ""
     """Path of the script on the machine from which it was submitted."""
+    after: tuple[str, ...] = ()
+    """Names of the runs that must have finished before its first attempt starts."""
+    notify: Notify = Notify()
 
 
 class Amendment(Document):
@@ -205,6 +230,8 @@ class JobRequest(Document):
     definition: str
     by: Literal["user", "continuation"] = "user"
     user: str = ""
+    depends_on: tuple[str, ...] = ()
+    """IDs of the jobs that must have succeeded before."""
     asked: datetime = Field(default_factory=now)
 
 
@@ -281,6 +308,29 @@ def weakest(of: list[Fidelity]) -> Fidelity:
     )
 
 
+class Equipment(Frozen):
+    """What LAMMPS computes with, besides its version and the number of ranks: another one rounds differently."""
+
+    switches: tuple[Words, ...] = ()
+    """LAMMPS's own, such as -sf kk."""
+    threads: int = 1
+    """OpenMP threads a rank."""
+    gpu: Words = ""
+    """Architecture of the machine's GPUs, by Kokkos's name; empty without."""
+    image: Words = ""
+    """The variant of the image: an architecture, `cpu`, or empty outside of one."""
+
+    def unlike(self, other: Equipment) -> list[str]:
+        """What differs from `other`, with which a checkpoint was written, in words for people."""
+        pairs = (
+            ("switches", " ".join(other.switches), " ".join(self.switches)),
+            ("threads a rank", str(other.threads), str(self.threads)),
+            ("GPU", other.gpu, self.gpu),
+            ("image", other.image, self.image),
+        )
+        return [f"{what}: {then or 'none'} at the cut, {now or 'none'} now" for what, then, now in pairs if then != now]
+
+
 class Lineage(Document):
     """What lies behind a checkpoint, an end or a result: all that a grade needs, committed with it."""
 
@@ -307,14 +357,19 @@ class AttemptEnd(Lineage):
     ended: datetime = Field(default_factory=now)
 
 
-class Remains(Document):
-    """The outputs of an attempt that ended without finishing, up to the last byte it wrote (advice)."""
+class RemainsFacts(Document):
+    """That an attempt which ended without finishing left outputs behind."""
 
     attempt: int
-    outputs: dict[OutputName, OutputFile]
     step: int | None = None
     """The timestep that was reached, as far as it is known."""
     kept: datetime = Field(default_factory=now)
+
+
+class Remains(RemainsFacts):
+    """The outputs of an attempt that ended without finishing, up to the last byte it wrote (advice)."""
+
+    outputs: dict[OutputName, OutputFile]
 
 
 class Cancelled(Document):
@@ -322,10 +377,12 @@ class Cancelled(Document):
 
     attempt: int
     at: datetime = Field(default_factory=now)
+    why: Words = ""
+    """Why it was not started, where that was nobody's wish: a run that it was to follow has failed."""
 
 
-class Checkpoint(Lineage):
-    """A committed cut of everything needed to continue: the manifest `checkpoints/<seq>.json`."""
+class CheckpointFacts(Lineage):
+    """A committed cut of everything needed to continue, without what the outputs consisted of then."""
 
     seq: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=0)]
@@ -336,11 +393,12 @@ class Checkpoint(Lineage):
     restart: dict[PlainName, Blob]
     """LAMMPS's restart file; with several ranks one a rank, which keeps the order of the atoms."""
     state: Blob
-    outputs: dict[OutputName, OutputFile]
     fidelity: Fidelity = Fidelity()
     """How true a resume from here is."""
     lammps_version: int
     ranks: int
+    equipment: Equipment | None = None
+    """What LAMMPS computed with; None in checkpoints of older versions, which do not say it."""
     cut_s: float = 0.0
     restart_s: float = 0.0
     committed: datetime = Field(default_factory=now)
@@ -351,13 +409,24 @@ class Checkpoint(Lineage):
         return (*self.restart.values(), self.state)
 
 
-class Result(Lineage):
-    """The finished run."""
+class Checkpoint(CheckpointFacts):
+    """A committed cut of everything needed to continue."""
+
+    outputs: dict[OutputName, OutputFile]
+
+
+class ResultFacts(Lineage):
+    """The finished run, without its outputs."""
 
     attempt: int
     step: int
-    outputs: dict[OutputName, OutputFile]
     finished: datetime = Field(default_factory=now)
+
+
+class Result(ResultFacts):
+    """The finished run."""
+
+    outputs: dict[OutputName, OutputFile]
 
 
 class Progress(Document):
@@ -400,6 +469,9 @@ class Event(Document):
     at: datetime = Field(default_factory=now)
 
 
+OLDER = "An older checkpoint is used where there is one; otherwise the run starts from the beginning."
+
+
 def json_of(content: bytes, where: str) -> Any:
     """Parsed JSON; raises Damaged, naming the place `where`, for anything else."""
     try:
@@ -415,9 +487,11 @@ def parse(content: bytes, kind: type[D], where: str) -> D:
     """
     raw = json_of(content, where)
     found = raw.get("format") if isinstance(raw, dict) else None
+    if found == UPGRADED:
+        raw, found = _upgraded(raw), FORMAT
     if isinstance(found, int) and found != FORMAT:
         raise OtherFormat(
-            f"This record has format {found}; this version of lammps-jobs reads {FORMAT}.", where=where,
+            f"This record has format {found}; this version of lammps-jobs reads {UPGRADED} and {FORMAT}.", where=where,
             remedy="Install a newer version of lammps-jobs." if found > FORMAT else "Use the version that wrote it.",
         )  # fmt: skip
     try:
@@ -430,4 +504,13 @@ def parse(content: bytes, kind: type[D], where: str) -> D:
         ) from None
 
 
-OLDER = "An older checkpoint is used where there is one; otherwise the run starts from the beginning."
+def _upgraded(raw: dict[str, Any]) -> dict[str, Any]:
+    """A document of the version before, as this one writes it. What is no such document stays none."""
+    raw = raw | {"format": FORMAT}
+    if isinstance(raw.get("spec"), dict):
+        raw["spec"] = raw["spec"] | {"format": FORMAT}
+    outputs = raw.get("outputs")
+    if isinstance(outputs, dict) and all(isinstance(file, dict) for file in outputs.values()):
+        changes = {name: {"added": file.get("segments", ())} for name, file in raw.pop("outputs").items()}
+        raw["inventory"] = {"changes": changes}
+    return raw

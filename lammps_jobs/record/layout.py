@@ -5,7 +5,7 @@ people: losing all of it changes no decision and no grade.
 
 spec.json                     truth   what was asked for
 amendments/<n>.json           truth   what was asked for anew when the run was resumed
-blobs/<sha256>                truth   inputs, output segments
+blobs/<sha256>                truth   inputs, output segments, lists of output segments
 blobs/<sha256>.<n>            truth   restart files and engine states of attempt n
 attempts/<n>.json             truth   the claim of attempt n
 attempts/<n>.end.json         truth   how it ended; an attempt without one was lost
@@ -15,9 +15,18 @@ checkpoints/<seq>.json        truth   the commit of checkpoint seq
 decisions/<n>.json            truth   what later attempts must respect
 result.json                   truth   the finished run
 jobs/<n>.json, <n>.id.json    truth   a job that was asked for, and its ID
-attempts/<n>/progress.json    advice  where the attempt is; the one object that is overwritten
+attempts/<n>/progress.json    advice  where the attempt is; overwritten by it
 attempts/<n>/events/<k>.json  advice  what happened, for the report
 attempts/<n>/<log>            advice  logs of an attempt that ended
+head.json                     advice  the run at a glance; overwritten by whoever has read it last
+labels.json                   advice  tags and a note of its user's; overwritten (`record/labels.py`)
+
+Beside the runs lie:
+_index/<row>                  advice  an empty object a run, whose key is its row of a list (`record/index.py`)
+_inputs/<sha256>              truth   inputs that the runs of a sweep share
+_sweeps/<name>/<k>.json       truth   members of a sweep
+_sweeps/<name>/jobs/<n>.json, <n>.id.json, <n>.cancelled.json   truth   an array job for many of them
+_tags/<tag>/<run>              advice  a run that bears the tag (`record/labels.py`)
 """
 
 from __future__ import annotations
@@ -25,14 +34,18 @@ from __future__ import annotations
 import re
 
 BLOBS = "blobs/"
-SPEC, RESULT = "spec.json", "result.json"
+SPEC, RESULT, HEAD, LABELS = "spec.json", "result.json", "head.json", "labels.json"
 ATTEMPTS, CHECKPOINTS, DECISIONS, JOBS = "attempts", "checkpoints", "decisions", "jobs"
 AMENDMENTS = "amendments"
 _NUMBERED = re.compile(r"(\d+)\.json")
 
 
 SWEEPS = "_sweeps"
-"""Beside the runs, whose names cannot begin so: `_sweeps/<name>/<k>.json`, the members of a sweep (truth)."""
+"""Beside the runs, whose names cannot begin so."""
+
+
+def shared_input(name: str) -> str:
+    return f"_inputs/{name}"
 
 
 def sweep_part(name: str, number: int) -> str:

@@ -38,7 +38,7 @@ def checked_relative(name: str) -> str:
 RelativeName = Annotated[str, AfterValidator(checked_relative)]
 """Of an input or a folder, from the folder in which the run starts."""
 OutputName = Annotated[str, AfterValidator(checked_path)]
-PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._%-]{0,127}$")]
 """Of a file in a folder of ours."""
 
 

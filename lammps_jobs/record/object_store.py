@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotFoundError, PermissionDeniedError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+)
 
 from lammps_jobs.errors import CloudError, Damaged, StoreAway, StoreError
 
 if TYPE_CHECKING:
+    from obstore import UpdateVersion
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 CHUNK = 8 * 1024 * 1024
@@ -118,6 +126,44 @@ def create_only(root: ObjectStore, key: str, content: bytes) -> None:
         pause = min(LONGEST_PAUSE_S, 2 * pause)
 
 
+def is_folder(root: ObjectStore) -> bool:
+    return isinstance(getattr(root, "prefix", None), Path)
+
+
+def version_of(root: ObjectStore, key: str) -> UpdateVersion | None:
+    """What tells whether the object has changed since; None when there is none. Raises StoreError."""
+    with explaining(key):
+        try:
+            meta = obstore.head(root, key)
+        except (NotFoundError, FileNotFoundError):
+            return None
+        return _version(meta["e_tag"], meta["version"])
+
+
+def overwrite(root: ObjectStore, key: str, content: bytes, seen: UpdateVersion | None) -> UpdateVersion | None:
+    """Write over the object that was seen (None: none was there); returns its version, None where it has changed since.
+
+    A folder cannot do that in one step, so there two that write at the same time may both think that they did. Raises
+    StoreError.
+    """
+    if is_folder(root) and (version_of(root, key) or {}).get("e_tag") != (seen or {}).get("e_tag"):
+        return None
+    with explaining(key):
+        try:
+            done = obstore.put(root, key, content, mode="overwrite" if is_folder(root) else seen or "create")
+        except (AlreadyExistsError, PreconditionError, NotFoundError):
+            return None
+        return _version(done["e_tag"], done["version"])
+
+
+def _version(e_tag: str | None, version: str | None) -> UpdateVersion:
+    """What is not known must be left out."""
+    found: UpdateVersion = {"e_tag": e_tag}
+    if version:
+        found["version"] = version
+    return found
+
+
 def _is_there(root: ObjectStore, key: str) -> bool:
     try:
         obstore.head(root, key)
@@ -172,7 +218,8 @@ def explained(error: BaseException, where: str) -> StoreError | CloudError:
         )
     if "ExpiredToken" in text or "Token has expired" in text:
         return StoreError("The AWS credentials have expired.", where=where, remedy="Log in again: aws sso login")
-    kind = StoreAway if _AWAY.search(text) and not isinstance(error, FileNotFoundError) else StoreError
+    is_missing = isinstance(error, FileNotFoundError) or "NoSuchBucket" in text
+    kind = StoreAway if _AWAY.search(text) and not is_missing else StoreError
     return kind(
         f"The store failed: {text.splitlines()[0] if text else error!r}",
         where=where,

@@ -6,9 +6,10 @@ import obstore
 from obstore.store import ObjectStore
 
 from lammps_jobs.errors import NameTaken
-from lammps_jobs.record import layout
+from lammps_jobs.record import index, labels, layout
 from lammps_jobs.record.object_store import explaining
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.summary import Summary
 
 
 def rename(root: ObjectStore, old: str, new: str) -> RunRecord:
@@ -26,7 +27,14 @@ def rename(root: ObjectStore, old: str, new: str) -> RunRecord:
             tail = key.removeprefix(f"{old}/")
             if tail != layout.SPEC:
                 obstore.copy(root, key, f"{new}/{tail}")
+        seen = before.head() or Summary(submitted=submission.submitted)
+        index.put(root, index.row_of(new, seen))
         after.submit(submission.model_copy(update={"spec": submission.spec.model_copy(update={"name": new})}))
+        after.tell_of(lambda seen: seen)
+        labels.forget(before)
         for key in sorted(keys, key=lambda key: not key.endswith(f"/{layout.SPEC}")):  # first of all it stops existing
             obstore.delete(root, key)
+    labels.retell(after)
+    for key in (seen.row, index.row_of(old, Summary(submitted=submission.submitted)).key):
+        index.remove(root, key)
     return after

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import AlreadyExistsError
 
 from lammps_jobs.errors import Damaged, NameTaken, NoSuchRun, OtherFormat
-from lammps_jobs.record import layout
-from lammps_jobs.record.documents import Blob, Checkpoint, OutputFile
+from lammps_jobs.record import index, labels, layout
+from lammps_jobs.record.documents import Blob, OutputFile
 from lammps_jobs.record.object_store import create_only, explaining, make_durable
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.summary import Summary
 
 AT_ONCE = 16
 
@@ -49,29 +51,24 @@ class Checked:
     faults: tuple[str, ...]
 
 
-def readable_checkpoints(record: RunRecord) -> list[Checkpoint]:
-    """Newest first, without those that cannot be read."""
-    found = []
-    for seq in reversed(record.checkpoint_seqs()):
-        try:
-            checkpoint = record.checkpoint(seq)
-        except (Damaged, OtherFormat):
-            continue
-        if checkpoint:
-            found.append(checkpoint)
-    return found
-
-
 def _outputs(record: RunRecord) -> Iterator[dict[str, OutputFile]]:
     result = record.result()
     if result:
         yield result.outputs
-    for checkpoint in readable_checkpoints(record):
-        yield checkpoint.outputs
+    for manifest in record.manifests():
+        yield record.files_of(manifest.inventory)
     for number in range(1, record.newest_attempt() + 1):
         remains = record.remains(number)
         if remains:
             yield remains.outputs
+
+
+def _lists(record: RunRecord) -> Iterator[Blob]:
+    """The lists in which stands what the outputs consist of."""
+    attempts = range(1, record.newest_attempt() + 1)
+    stored = (record.finished(), *record.manifests(), *(record.stored_remains(number) for number in attempts))
+    for one in stored:
+        yield from one.inventory.lists if one else ()
 
 
 def usage(record: RunRecord) -> Usage:
@@ -87,7 +84,8 @@ def usage(record: RunRecord) -> Usage:
     try:
         outputs = taken(s.name for some in _outputs(record) for one in some.values() for s in one.segments)
         inputs = taken(blob.name for blob in record.submission().spec.inputs.values())
-        checkpoints = taken(blob.name for one in readable_checkpoints(record) for blob in one.to_load)
+        checkpoints = taken(blob.name for one in record.manifests() for blob in one.to_load)
+        documents += taken(blob.name for blob in _lists(record))
     except (Damaged, OtherFormat, NoSuchRun):
         pass  # what cannot be read names nothing: it counts as the rest
     unnamed = sum(left.values())
@@ -100,12 +98,26 @@ def remove(record: RunRecord) -> int:
     A removal that was interrupted is finished by the next one. Raises NoSuchRun when there is nothing.
     """
     sizes = record.sizes()
+    _remove_rows(record)
     if not sizes:
         raise NoSuchRun(f"No run named {record.name!r}.", remedy="`lammps-jobs list` shows the runs there are.")
+    labels.forget(record)
     for tail in sorted(sizes, key=lambda tail: tail != layout.SPEC):
         record.remove(tail)
     _remove_folders(record)
     return sum(sizes.values())
+
+
+def _remove_rows(record: RunRecord) -> None:
+    """The run's rows of the list; where nothing says which, the whole index is looked through."""
+    head = record.head()
+    try:
+        fresh = Summary(submitted=record.submission().submitted)
+    except (Damaged, OtherFormat, NoSuchRun):
+        index.remove_rows(record.root, {record.name})
+        return
+    for key in (index.row_of(record.name, fresh).key, *((head.row, *head.old_rows) if head else ())):
+        index.remove(record.root, key)
 
 
 def _remove_folders(record: RunRecord) -> None:
@@ -121,8 +133,9 @@ def named(record: RunRecord) -> set[str]:
     """The names of all blobs that anything names. Raises Damaged when a document cannot be read."""
     found = {blob.name for blob in record.submission().spec.inputs.values()}
     for seq in record.checkpoint_seqs():
-        checkpoint = record.checkpoint(seq)
+        checkpoint = record.manifest(seq)
         found |= {blob.name for blob in checkpoint.to_load} if checkpoint else set()
+    found |= {blob.name for blob in _lists(record)}
     return found | {s.name for some in _outputs(record) for one in some.values() for s in one.segments}
 
 
@@ -144,13 +157,15 @@ def check(record: RunRecord) -> Checked:
         wanted.setdefault(blob, f"input {name} (submitting the same script again puts it back)")
     for seq in record.checkpoint_seqs():
         try:
-            checkpoint = record.checkpoint(seq)
+            checkpoint = record.manifest(seq)
         except (Damaged, OtherFormat) as error:
             faults.append(f"checkpoint {seq}: {error.what}")
             continue
         for blob in checkpoint.to_load if checkpoint else ():
             wanted.setdefault(blob, f"checkpoint {seq} (an older one is used)")
     try:
+        for blob in _lists(record):
+            wanted.setdefault(blob, "a list of outputs")
         for outputs in _outputs(record):
             for name, output in outputs.items():
                 for blob in output.segments:
@@ -171,6 +186,9 @@ def copy(old: RunRecord, new: RunRecord) -> RunRecord:
     if new.is_submitted():
         raise NameTaken(f"A run named {new.name!r} exists there.", remedy="Rename one of them: lammps-jobs rename")
     sizes, there = old.sizes(), new.sizes()
+    for blob in old.submission().spec.inputs.values():
+        if layout.blob(blob.name) not in sizes:  # it shares this one with other runs of a sweep
+            new.put_bytes(old.content_of(blob))
     for tail in sorted(sizes, key=lambda tail: tail == layout.SPEC):
         if tail in there and tail.startswith(layout.BLOBS) and there[tail] == sizes[tail]:
             continue
@@ -183,8 +201,15 @@ def copy(old: RunRecord, new: RunRecord) -> RunRecord:
                 raise Damaged("A stored object is damaged.", where=tail, remedy=f"lammps-jobs verify {old.name}")
             key = f"{new.name}/{tail}"
             if tail == layout.SPEC:
-                create_only(new.root, key, content)
-            else:
+                index.put(new.root, index.row_of(new.name, old.head() or Summary(submitted=old.submission().submitted)))
+            if not tail.endswith(".json") or tail.endswith("/progress.json") or tail in (layout.HEAD, layout.LABELS):
                 obstore.put(new.root, key, content)
+            else:
+                try:  # a stack's bucket takes a run's documents no other way
+                    create_only(new.root, key, content)
+                except AlreadyExistsError:
+                    if tail == layout.SPEC or tail not in there:
+                        raise
             make_durable(new.root, key)
+    labels.retell(new)
     return new

@@ -12,6 +12,8 @@ from pathlib import Path
 from lammps_jobs.formats import dcd
 
 SHOWN = 160
+STATE = "final.state"
+"""Last positions and velocities in full precision, kept beside the outputs of our sides."""
 LOOKED_AT = 1 << 16
 """Bytes from the beginning of a file by which a text is told from anything else."""
 RESTART, HEADER, CLOCK = b"LammpS RestartT", 2000, 32

@@ -36,6 +36,9 @@ def text(report: RehearsalReport) -> str:
         if title:
             lines.append(f"  {title}: " + ("the same in every output" if not differences else ""))
             lines += [f"    {line}" for difference in differences for line in str(difference).splitlines()]
+    if report.noise:
+        lines.append("  bare and bare again: ")
+        lines += [f"    {line}" for difference in report.noise for line in str(difference).splitlines()]
     if report.equals_bare:
         lines.append("  bare and lost: the same in every output, as if nothing had happened")
     return "\n".join(lines)

@@ -14,8 +14,10 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
-from lammps_jobs.api.cluster import Cluster, Values, values_of
+from lammps_jobs.api.cluster import Cluster
+from lammps_jobs.api.naming import Values, values_of
 from lammps_jobs.api.run import Run
 from lammps_jobs.backends.local import LocalBackend
 from lammps_jobs.errors import InternalError, LammpsJobsError, NotInstalled, ScriptError, UsageError
@@ -23,11 +25,11 @@ from lammps_jobs.record.documents import Checkpoints, CutPlan, Resources
 from lammps_jobs.record.names import place_of
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.rehearsal import machines
+from lammps_jobs.rehearsal.compare import STATE
+from lammps_jobs.script.accelerators import for_threads
 from lammps_jobs.script.inputs import gather, run_folder
 
-SIDES = ("bare", "checkpointed", "kept", "lost", "lost again", "kept again")
-STATE = "final.state"
-"""Last positions and velocities in full precision, kept beside the outputs of our three sides."""
+SIDES = ("bare", "bare again", "bare once more", "checkpointed", "kept", "lost", "lost again", "kept again")
 NEVER_S = 1e9
 NOT_THE_SCRIPT = (
     "Bare LAMMPS runs this script to its end, so this is a fault of lammps-jobs, not of the script.",
@@ -38,7 +40,10 @@ SHORTENED_UP_TO = 1_000_000
 
 
 class Workspace:
-    """The inputs, the cluster and the runs of one rehearsal, all below `folder`."""
+    """The inputs, the cluster and the runs of one rehearsal, all below `folder`.
+
+    On leaving it waits until none of its processes writes there any more: a run is finished before its supervisor is.
+    """
 
     def __init__(
         self, folder: Path, script: Path, inputs: Iterable[str | Path], variables: Mapping[str, Values],
@@ -65,16 +70,25 @@ class Workspace:
         self.cluster = Cluster(self.backend.url, self.backend, open_root(self.backend.url))
         self.seconds: dict[str, float] = {}
 
-    def bare(self) -> None:
-        """Run plain `lmp`, its outputs under `bare`.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for run in self.cluster.runs():
+            run.settle()
+
+    def bare(self, name: str = "bare") -> None:
+        """Run plain `lmp` with the switches that our sides give LAMMPS, its outputs under `name`.
 
         Raises ScriptError when it fails, TimeoutError after `limit_s`.
         """
+        shutil.rmtree(self.folder / "tree", ignore_errors=True)
         shutil.copytree(self.folder / "source", self.folder / "tree", symlinks=True)
         work = self.folder / "tree" / self.source.relative_to(self.folder / "source")
         command = [_beside("lmp"), "-in", os.path.relpath(self.script, self.source)]
-        for name, values in self.variables.items():
-            command += ["-var", name, *values]
+        for variable, values in self.variables.items():
+            command += ["-var", variable, *values]
+        command += self.resources.switches or for_threads(self.resources.threads)
         if (ranks := self.resources.ranks or 1) > 1:
             command = [_beside("mpirun"), "-n", str(ranks), *command]
         started = time.monotonic()
@@ -83,15 +97,15 @@ class Workspace:
             process = subprocess.Popen(command, cwd=work, stdin=subprocess.DEVNULL, stdout=out, env=environment,
                                        stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
             code = _wait(process, self.limit_s)
-        self.seconds["bare"] = time.monotonic() - started
+        self.seconds[name] = time.monotonic() - started
         if code:
             raise ScriptError(
                 f"Bare LAMMPS cannot run this script (exit code {code}).", where=_last_error(work, self.folder),
                 remedy="Mend the script first: lmp -in " + os.path.relpath(self.script, self.source),
             )  # fmt: skip
         self._remove_inputs(work)
-        work.rename(self.folder / "bare")
-        self._collect_from_above(work)
+        work.rename(self.folder / name)
+        self._collect_from_above(work, self.folder / name)
 
     def side(self, name: str, cut_plan: CutPlan, killer: random.Random | None = None) -> Run:
         """Run the script as a run of ours, resumed as often as it stops, its outputs under `name`.
@@ -138,17 +152,12 @@ class Workspace:
         """Downloaded files that the script wrote by absolute paths: there every side wrote over the one before."""
         return {str(place_of(name)) for name in run.record.outputs() if os.path.isabs(name)}
 
-    def settle(self) -> None:
-        """Wait until no process writes below `folder` any more: a run is finished before its supervisor is."""
-        for run in self.cluster.runs():
-            run.settle()
-
-    def _collect_from_above(self, work: Path) -> None:
+    def _collect_from_above(self, work: Path, into: Path) -> None:
         """Put what bare LAMMPS wrote above its folder where a download of ours has it."""
         for path in (self.folder / "tree").rglob("*"):
             name = Path(os.path.relpath(path, work))
             if path.is_file() and not self._is_as_given(path, str(name)):
-                target = self.folder / "bare" / place_of(str(name))
+                target = into / place_of(str(name))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, target)
 

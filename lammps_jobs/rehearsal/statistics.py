@@ -36,6 +36,10 @@ for one that wanders (a mean squared displacement, an energy that is conserved):
 fast it moves. Two values that forget within a few rows have much less."""
 
 
+EARLY = "before anything was cut"
+"""Of a difference that no cut can have made."""
+
+
 @dataclass
 class Column:
     """One thermo column of both runs from the first cut on: values, and changes from row to row."""
@@ -118,7 +122,7 @@ def _early(name: str, number: int, a: Section, b: Section, rows: int) -> Differe
     for row, (x, y) in enumerate(zip(a.rows[:rows], b.rows[:rows], strict=True), start=1):
         if [f"{x[at]:.17g}" for at in kept] != [f"{y[at]:.17g}" for at in kept]:
             left, right = (" ".join(f"{values[at]:.10g}" for at in kept)[:SHOWN] for values in (x, y))
-            return Difference(name, f"run {number}, row {row}, before anything was cut", left, right)
+            return Difference(name, f"run {number}, row {row}, {EARLY}", left, right)
     return None
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lammps_jobs.record.documents import Event, Fidelity, Grade, weakest
-from lammps_jobs.rehearsal.compare import Difference
+from lammps_jobs.rehearsal.compare import STATE, Difference
+from lammps_jobs.rehearsal.statistics import EARLY
 
 ROUNDING = 1e-3
 """Largest relative difference of the first thermo row that differs, of a resume that is called faithful."""
@@ -87,7 +88,9 @@ class RehearsalReport:
     is_capped: bool
     """Whether it ran fewer steps than the script asks for, so that a real run can be cut where this one could not."""
     harm: tuple[Difference, ...]
-    """Where the run with checkpoints that nobody interrupted differs from bare LAMMPS: must be nothing."""
+    """Where the run with checkpoints that nobody interrupted differs from bare LAMMPS beyond `noise`."""
+    noise: tuple[Difference, ...]
+    """Where two runs of bare LAMMPS differ, as far as that was looked at: no resume can be truer."""
     differences: tuple[Difference, ...]
     """Where the run that lost its machine differs from what its grade promises to equal."""
     equals_bare: bool
@@ -108,19 +111,24 @@ class Findings:
     lost: tuple[LostSide, ...]
     seconds: dict[str, float]
     is_capped: bool = False
+    noise: tuple[Difference, ...] = ()
+    """Where two runs of bare LAMMPS differ."""
 
 
 def judge(findings: Findings) -> RehearsalReport:
     """The answer that follows from the findings."""
+    noise = findings.noise
+    harm = _beyond(noise, findings.harm)
     lost = [side for side in findings.lost if side.cuts]
     stages = tuple(_completed(stage, findings.unusable.get(stage.stage), lost) for stage in findings.stages)
-    found = [_of_side(side) for side in lost]
+    found = [_of_side(_without(noise, side)) for side in lost]
     claimed = weakest([side.fidelity for side in lost])
-    whole = weakest([claimed, *(Fidelity(grade=s.grade, reasons=s.reasons) for s in stages if s.grade)])
+    whole = weakest([claimed, *(Fidelity(grade=s.grade, reasons=s.reasons) for s in stages if s.grade),
+                     *([Fidelity(grade="faithful", reasons=(_not_repeated(noise),))] if noise else [])])  # fmt: skip
     verdict: Verdict = whole.grade
     if not lost and verdict != "refused":
         verdict = "untested"
-    if findings.harm or any(is_wrong for is_wrong, _, _ in found):
+    if harm or any(is_wrong for is_wrong, _, _ in found):
         verdict = "different"
     uncut = tuple(stage.stage for stage in stages if not stage.resumed)
     refused = [reason for stage in stages if stage.grade == "refused" for reason in stage.reasons]
@@ -135,11 +143,42 @@ def judge(findings: Findings) -> RehearsalReport:
         uncut=uncut,
         not_inside=tuple(s.stage for s in stages if s.grade != "refused" and not s.is_tried_inside),
         is_capped=findings.is_capped,
-        harm=findings.harm,
+        harm=harm,
+        noise=noise,
         differences=tuple(difference for _, differences, _ in found for difference in differences),
         equals_bare=bool(lost) and not findings.harm and not any(side.against_bare for side in lost),
         seconds=findings.seconds,
     )
+
+
+def _not_repeated(noise: Sequence[Difference]) -> str:
+    files = ", ".join(difference.file for difference in noise[:NAMED])
+    return f"as reproducible as LAMMPS is here: two runs of bare LAMMPS differ in {files}"
+
+
+def _beyond(noise: Sequence[Difference], found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """What bare LAMMPS that does not repeat itself does not explain: other files, and rows, lines or files missing."""
+    numbers = {difference.file for difference in noise if difference.relative is not None}
+    bytes_ = {difference.file for difference in noise if difference.relative is None and difference.left != "missing"}
+    return tuple(d for d in found if d.file not in bytes_ and (d.file not in numbers or d.relative is None))
+
+
+def _without(noise: Sequence[Difference], side: LostSide) -> LostSide:
+    """The side without the differences that bare LAMMPS has from itself, and those in the positions at the end."""
+    if not noise:
+        return side
+    bare, kept = side.against_bare, side.against_kept
+    return replace(
+        side,
+        against_bare=_beyond((*noise, *_of_ours(bare)), bare),
+        against_kept=None if kept is None else _beyond((*noise, *_of_ours(kept)), kept),
+        means=tuple(d for d in side.means if not (d.where.endswith(EARLY) and d.file in {one.file for one in noise})),
+    )
+
+
+def _of_ours(found: Sequence[Difference]) -> list[Difference]:
+    """Differences in files that bare LAMMPS does not write: the last positions of our sides."""
+    return [difference for difference in found if difference.file == STATE]
 
 
 def stage_verdict(event: Event, cuts: Sequence[tuple[int, Fidelity]]) -> StageVerdict:
@@ -173,8 +212,8 @@ def _completed(stage: StageVerdict, why: str | None, lost: Sequence[LostSide]) -
 
 def _of_side(side: LostSide) -> tuple[bool, tuple[Difference, ...], list[str]]:
     """Whether a lost run is not what it claims, what it differs in, and what is to be said of that."""
-    if not side.against_bare:
-        return False, (), []
+    if not side.against_bare:  # or only what bare LAMMPS has from itself
+        return bool(side.means), side.means, []
     grade = side.fidelity.grade
     reference = side.against_bare if side.against_kept is None else side.against_kept
     if grade in ("exact", "refused"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lammps_jobs.errors import Damaged, LammpsJobsError, NotInstalled
 from lammps_jobs.formats.thermo import sections
 from lammps_jobs.formats.units import per_day, time_label
-from lammps_jobs.record.documents import Attempt, AttemptEnd, Event, Progress
+from lammps_jobs.record.documents import Attempt, AttemptEnd, Checkpoints, Event, Progress
 from lammps_jobs.record.object_store import explaining
 from lammps_jobs.report.thermodynamics import averages, charts
 
@@ -41,6 +41,8 @@ FIDELITY = {
     "refused": "some stage had to be repeated as a whole",
 }
 
+NOT_RESUMED = {False: "it was never interrupted", True: "no attempt went on from a checkpoint: each began anew"}
+
 
 def write(run: Run, path: Path, rehearsed: RehearsalReport | None = None) -> Path:
     """Write the page for `run` to `path`, complete or not at all, with what a rehearsal found.
@@ -62,9 +64,14 @@ def write(run: Run, path: Path, rehearsed: RehearsalReport | None = None) -> Pat
     environment.filters["moment"], environment.filters["took"] = _moment, _took
     template = environment.from_string(files("lammps_jobs.report").joinpath("report.html.j2").read_text())
     with explaining(str(path)):
-        partial.write_text(template.render(**_content(run), rehearsed=rehearsed))
+        partial.write_text(template.render(**_content(run), rehearsed=rehearsed, style=style()))
         partial.replace(path)
     return path
+
+
+def style() -> str:
+    """The style sheet of all pages: light and dark, wide and narrow."""
+    return files("lammps_jobs.report").joinpath("style.css").read_text()
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -83,9 +90,9 @@ def _content(run: Run) -> dict[str, Any]:
         "tail": [line for line in log.rstrip().splitlines() if line.strip()][-TAIL:] if state.state == "failed" else [],
         "attempts": rows,
         "speed": _speed(progress),
-        "fidelity": _fidelity(state) if resumes else ("", "it was never interrupted"),
+        "fidelity": _fidelity(state) if resumes else ("", NOT_RESUMED[len(attempts) > 1]),
         "share": min(100, 100 * state.step // state.target) if state.target > 0 else None,
-        "facts": _facts(run, log, progress, attempts),
+        "facts": _facts(run, log, progress, attempts, events),
         "begun": attempts[0][0].claimed if attempts else None,
         "ended": state.changed if state.is_ended else None,
         "seconds": sum(row["seconds"] for row in rows),
@@ -128,7 +135,11 @@ def _fidelity(state: RunStatus) -> tuple[str, str]:
 
 
 def _facts(
-    run: Run, log: str, progress: Progress | None, attempts: list[tuple[Attempt, AttemptEnd | None]]
+    run: Run,
+    log: str,
+    progress: Progress | None,
+    attempts: list[tuple[Attempt, AttemptEnd | None]],
+    events: list[Event],
 ) -> dict[str, str]:
     """What makes the page understood in a year."""
     spec, atoms = run.spec, re.findall(r" steps with (\d+) atoms", log)
@@ -144,11 +155,25 @@ def _facts(
         "Atoms": f"{int(atoms[-1]):,}" if atoms else "",
         "Units": progress.units if progress else "",
         "Timestep": f"{progress.timestep:g} {time_label(progress.units)}" if progress and progress.timestep else "",
-        "Checkpoint every": _took(spec.checkpoints.every_s),
+        "Checkpoint every": _interval(spec.checkpoints, events),
+        "Tags": " ".join(run.tags),
+        "Note": run.note,
         "Variables": ", ".join(f"{name} = {' '.join(values)}" for name, values in spec.variables.items()),
         "Script's sha256": spec.inputs[spec.script].sha256[:16] if spec.script in spec.inputs else "",
     }
     return {name: text for name, text in made.items() if text}
+
+
+def _interval(asked: Checkpoints, events: list[Event]) -> str:
+    """The time between two checkpoints; where it was chosen, with the reason of the newest choice."""
+    if asked.least_s is None:
+        return _took(asked.every_s)
+    said = [event.text for event in events if event.kind == "stage" and event.text.startswith(CHOSEN)]
+    bounds = f"{_took(asked.least_s)} to {_took(asked.every_s)}"
+    return f"{bounds}; {said[-1].removeprefix(CHOSEN)}" if said else bounds
+
+
+CHOSEN = "Checkpoints every "
 
 
 def _last_step(run: Run, attempt: int) -> int | None:

@@ -6,10 +6,11 @@ is applied to the commands that a script has given.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lammps_jobs.record.documents import Fidelity, Grade, worst
-from lammps_jobs.script import fixes, styles
+from lammps_jobs.script import fixes, stateless, styles
 from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import plain_style
 
@@ -28,7 +29,7 @@ class Known:
 UNTESTED = Known("statistical", "how it goes on after a resume has not been tested")
 """Of a fix without a row: it counts from the moment on that it is made."""
 RUNNING = Known("statistical", "its running average begins again")
-"""Page `fix_ave_time`, keyword ave."""
+"""Pages `fix_ave_time`, keyword ave, and `compute_msd`, keyword average."""
 STORING = Known("statistical", "it takes its values again at the first set-up after a resume")
 """Page `fix_store_state`: values of computes, fixes and variables; LAMMPS's source: firstflag."""
 
@@ -36,18 +37,15 @@ STORING = Known("statistical", "it takes its values again at the first set-up af
 # -- the grade -------------------------------------------------------------------------------------
 
 
-def of_resume(journal: Journal, *, is_boundary: bool, reneighboured: bool, missing: str, unseen: list[str]) -> Fidelity:
+def of_resume(journal: Journal, *, step: int, missing: str, unseen: list[str]) -> Fidelity:
     """How true a resume from a cut here is expected to be; what is seen of it then decides (`of_proof`).
 
-    `is_boundary`: the cut lies between two stages. `reneighboured`: LAMMPS built its neighbour lists at this step.
     `missing`: why nothing of LAMMPS's state could be followed; `unseen`: objects that were not followed to their end.
     """
-    seen = of_proof(journal, [missing] if missing else [], unseen)
-    never = is_boundary or reneighboured
-    return seen.model_copy(update={"as_if": "never cut" if never and seen.grade == "exact" else "set up again"})
+    return of_proof(journal, [missing] if missing else [], unseen, step)
 
 
-def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fidelity:
+def of_proof(journal: Journal, everything: list[str], unproven: list[str], step: int) -> Fidelity:
     """How true a resume is, of which LAMMPS's state was compared with the one at the cut.
 
     `everything`: why nothing could be compared; then only the tables of what LAMMPS itself restores speak for it.
@@ -56,7 +54,7 @@ def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fi
     found: list[tuple[Grade, str]] = []
     if everything:
         found += [("faithful", f"not proven: {why}") for why in everything]
-        found += of_tables(journal)
+        found += [*of_tables(journal), *_of_averages(journal, step)]
     for name in unproven:
         known = _of_object(journal, name)
         found.append((worst([known.grade, "faithful"]), f"not proven: {name}: {known.why}".removesuffix(": ")))
@@ -68,8 +66,11 @@ def of_proof(journal: Journal, everything: list[str], unproven: list[str]) -> Fi
 
 
 def of_tables(journal: Journal) -> list[tuple[Grade, str]]:
-    """How true a resume is by what is known of fixes and styles alone: grades and reasons that name the command."""
-    found = [*_of_fixes(journal), *_of_pair_styles(journal)]
+    """How true a resume is by what is known of fixes and styles alone: grades and reasons that name the command.
+
+    What is not known is statistical.
+    """
+    found = [*_of_fixes(journal), *_of_pair_styles(journal), *_of_computes(journal)]
     return found + [("statistical", f"command {name}: unknown to lammps-jobs") for name in sorted(set(journal.unknown))]
 
 
@@ -107,6 +108,28 @@ def _of_fixes(journal: Journal) -> list[tuple[Grade, str]]:
     return found
 
 
+def _of_averages(journal: Journal, step: int) -> list[tuple[Grade, str]]:
+    """Averages that are under way at `step`, or whose last value is read by others: neither is in a restart file."""
+    found: list[tuple[Grade, str]] = []
+    for entry in journal.fixes_with(fixes.Trait.AVERAGES):
+        named, value = f"fix {entry.words[1]} ({entry.words[3]})", re.compile(rf"\bf_{re.escape(entry.words[1])}\b")
+        if _is_sampling(entry.words, step):
+            found.append(("statistical", f"{named}: its average under way at step {step} begins again"))
+        elif any(value.search(other.text) for other in journal.entries if other is not entry):
+            found.append(("statistical", f"{named}: it has no value until its next one, and others read it"))
+    return found
+
+
+def _is_sampling(words: list[str], step: int) -> bool:
+    """Whether a fix that averages has taken some samples of a value at `step`, and not all (page `fix_ave_time`)."""
+    try:
+        every, repeat, freq = (int(word) for word in words[4:7])
+    except ValueError:
+        return True  # by variables, which nobody looks at here
+    after = step % freq if freq > 0 else 0
+    return after > 0 and after >= freq - (repeat - 1) * every
+
+
 def _of_pair_styles(journal: Journal) -> list[tuple[Grade, str]]:
     found: list[tuple[Grade, str]] = []
     for entry in journal.of("pair_style"):
@@ -114,6 +137,32 @@ def _of_pair_styles(journal: Journal) -> list[tuple[Grade, str]]:
         if parts:
             named = entry.words[1] if parts[0] == entry.words[1] else f"{entry.words[1]}, of it {', '.join(parts)}"
             found.append(("statistical", f"pair_style {named}: its forces are not exactly restartable"))
+        unknown = {style for style in _parts(journal, entry) if not _is_known_pair(style)}
+        found += [("statistical", f"pair_style {style}: {UNTESTED.why}") for style in sorted(unknown)]
+    return found
+
+
+def _parts(journal: Journal, entry: Entry) -> list[str]:
+    """The pair styles that a `pair_style` command makes; of a hybrid one those that `pair_coeff` names."""
+    if not entry.words[1].startswith("hybrid"):
+        return [plain_style(entry.words[1])]
+    return [plain_style(e.words[3]) for e in journal.of("pair_coeff") if len(e.words) > 3 and e.words[3] != "none"]
+
+
+def _is_known_pair(style: str) -> bool:
+    return style in stateless.PAIR_STYLES or styles.Trait.INEXACT_FORCE in styles.traits_of("pair", style)
+
+
+def _of_computes(journal: Journal) -> list[tuple[Grade, str]]:
+    found: list[tuple[Grade, str]] = []
+    for entry in journal.of("compute"):
+        style, named = plain_style(entry.words[3]), f"compute {entry.words[1]} ({entry.words[3]})"
+        if style in stateless.COMPUTE_STYLES:
+            continue
+        if style not in stateless.RESTORED_COMPUTE_STYLES:
+            found.append(("statistical", f"{named}: {UNTESTED.why}"))
+        elif _value(entry.words[4:], "average") in ("yes", "on", "true"):
+            found.append((RUNNING.grade, f"{named}: {RUNNING.why}"))
     return found
 
 
@@ -127,12 +176,11 @@ def uncuttable_because(journal: Journal) -> list[str]:
         reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) reduces its box again whenever a run begins")
     for entry in journal.fixes_with(fixes.Trait.HAS_OWN_LIBRARY):
         reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) has files and state in a library of its own")
+    for entry in journal.fixes_with(fixes.Trait.ORDER_OF_PAIRS):
+        reasons.append(f"fix {entry.words[1]} ({entry.words[3]}) would treat pairs in another order in a new process")
     for entry in journal.of("dump_modify"):
         if "maxfiles" in entry.words:
             reasons.append(f"dump_modify {entry.words[1]} maxfiles removes old files, which a new process cannot know")
-    for entry in journal.of("run_style"):
-        if styles.Trait.NEEDS_SETUP in styles.traits_of("run", entry.words[1]):
-            reasons.append(f"run_style {plain_style(entry.words[1])} cannot go on without a new set-up")
     return reasons
 
 
@@ -146,6 +194,11 @@ def _of_dump(entry: Entry) -> list[str]:
     if entry.words[5].endswith(COMPRESSED):
         reasons.append(f"dump {entry.words[1]} writes one compressed file; write one a frame (*) instead")
     return reasons
+
+
+def writes_what_cannot_be_continued(journal: Journal) -> bool:
+    """Whether a dump has begun a file that only the process that began it can go on with, also between two runs."""
+    return any(_of_dump(entry) for entry in journal.of("dump") if entry.used)
 
 
 def is_half_made(journal: Journal) -> bool:

@@ -51,6 +51,8 @@ class Trait(enum.Flag):
     """It reduces its box again whenever a run begins: true to the last bit between two runs, never cut inside one."""
     HAS_OWN_LIBRARY = enum.auto()
     """A library of its own keeps files and state that cannot be compared: it is cut between two runs only."""
+    ORDER_OF_PAIRS = enum.auto()
+    """It treats pairs one after the other, and a new process lists them in another order: never cut inside a run."""
     BALANCES = enum.auto()
     """It divides the box among the ranks in another way than a new process does."""
 
@@ -112,6 +114,7 @@ STORES_VALUES = Trait.STORES_VALUES
 COUNTS = Trait.COUNTS
 NEW_BOX_EACH_RUN = Trait.NEW_BOX_EACH_RUN
 HAS_OWN_LIBRARY = Trait.HAS_OWN_LIBRARY
+ORDER_OF_PAIRS = Trait.ORDER_OF_PAIRS
 BALANCES = Trait.BALANCES
 
 FIXES: tuple[Fix, ...] = (
@@ -336,7 +339,7 @@ FIXES: tuple[Fix, ...] = (
     Fix("setforce/spin", EXACT, NONE, source="fix_setforce"),
     Fix("sgcmc", STATISTICAL, RANDOM_STREAM, source="fix_sgcmc", seeds=(("randseed", 1),)),
     Fix("shake", EXACT, REDERIVES, source="fix_shake"),
-    Fix("shardlow", STATISTICAL, RANDOM_STREAM, source="fix_shardlow"),
+    Fix("shardlow", STATISTICAL, RANDOM_STREAM | ORDER_OF_PAIRS, source="fix_shardlow"),
     Fix("smd", STATISTICAL, PAST, source="fix_smd"),
     Fix("sph", EXACT, NONE, source="fix_sph"),
     Fix("sph/stationary", EXACT, NONE, source="fix_sph_stationary"),

@@ -8,13 +8,12 @@ machine that runs the script need not have that folder. In doubt a file is taken
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lammps_jobs.errors import InputMissing, LammpsJobsError, UsageError
@@ -25,19 +24,17 @@ from lammps_jobs.script.language import (
     commands_of,
     unquoted_variables,
 )
-from lammps_jobs.script.values import COMBINATIONS, Values, Variables, pattern
+from lammps_jobs.script.nearby import LOOKED_AT, empty_folders, is_dir, is_file, looks_like_script, potential, some
+from lammps_jobs.script.values import COMBINATIONS, Looked, Values, Variables, pattern
+from lammps_jobs.script.variable_check import Use, check_defined, check_used
 
 ABOVE = 2
 """Folders above the run's own in which a script may write besides those that its inputs lie in."""
 SCRIPT_SIZE = 1_000_000
 """Bytes of the largest file that is taken for a script."""
-LOOKED_AT = 1000
-"""Entries of a folder among which a file is looked for, before it is taken for one that holds files."""
 PLACES = 50
 """Folders that a script may go to, and from which its files are looked for."""
 EXECUTABLE = 0o111
-MOST_NAMED = 20
-"""Variables of a script that an error names."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,15 @@ class Gathered:
     executables: tuple[str, ...]
     warnings: tuple[str, ...]
     """What may be wrong, in words."""
+    looked: tuple[tuple[Path, tuple[str, ...], frozenset[Looked]], ...] = ()
+    """Where files were looked for: a start, the places that lead from it, and the texts that the caller's variables are
+    part of. With values for which the same is found there, all else is the same."""
+
+
+def places_of(script: Path, start: str | Path | None) -> list[Path]:
+    """Where a script may have been meant to start, the likeliest first."""
+    places = [Path(start)] if start is not None else _starts(script)
+    return list(dict.fromkeys(path.resolve() for path in places))
 
 
 def gather(
@@ -69,11 +75,12 @@ def gather(
     """
     if not script.is_file():
         raise InputMissing(f"The script is not there: {script}", remedy="Give the path of a LAMMPS input script.")
-    places = [Path(start)] if start is not None else _starts(script)
     done: list[_Search] = []
+    tried: list[_Search] = []
     failures: list[LammpsJobsError] = []
-    for place in dict.fromkeys(path.resolve() for path in places):
+    for place in places_of(script, start):
         search = _Search(place, script.resolve(), variables, frozenset(defined))
+        tried.append(search)
         try:
             search.run(named)
             done.append(search)
@@ -81,7 +88,9 @@ def gather(
             failures.append(error)
     if not done:
         raise failures[0]
-    return max(done, key=lambda search: (len(search.needed), not search.needed and search.is_beside)).gathered()
+    best = max(done, key=lambda search: (len(search.needed), not search.needed and search.is_beside)).gathered()
+    looked = tuple((one.folder, tuple(one.places), frozenset(one.values.looked)) for one in tried)
+    return replace(best, looked=looked)
 
 
 def _starts(script: Path) -> list[Path]:
@@ -102,14 +111,14 @@ class _Search:
         self.folders: set[str] = set()
         self.warnings: list[str] = []
         self._given, self._defined = set(given), defined
-        self._places = ["."]
+        self.places = ["."]
         """Folders that may be the current one."""
         self._followed: set[str] = set()
         self._written: set[str] = set()
         """Patterns of the files that the script has written so far, or may have."""
         self._is_sure = True
         """Whether every command up to here is surely issued, and nothing but them has made files or variables."""
-        self._undefined: list[tuple[str, str, bool]] = []
+        self._uses: list[Use] = []
 
     @property
     def is_beside(self) -> bool:
@@ -120,9 +129,10 @@ class _Search:
         for path in named:
             self.add(Path(path))
         self.follow(self.script)
-        self._check_variables()
-        self._check_given()
-        self.folders |= _empty_folders(self.folder)
+        texts = self._texts()
+        self.warnings += check_defined(texts, self._uses, self._given | self._defined)
+        self.warnings += check_used(texts, self._uses, self._given, self.script)
+        self.folders |= empty_folders(self.folder)
 
     def gathered(self) -> Gathered:
         holding = {str(folder) for name in self.found for folder in Path(name).parents}
@@ -149,6 +159,11 @@ class _Search:
             elif inner.is_dir():
                 self.folders.add(name)
 
+    def _texts(self) -> list[str]:
+        """What is in the files that can be scripts."""
+        small = (path for path in self.found.values() if path.stat().st_size <= SCRIPT_SIZE)
+        return [path.read_text(errors="surrogateescape") for path in small]
+
     # -- reading the script ----------------------------------------------------------------------
 
     def follow(self, name: str) -> None:
@@ -165,7 +180,7 @@ class _Search:
                 raise UsageError(str(fault), where=f"{name}:{fault.line}") from None
 
     def _command(self, args: list[str], line: str, where: str) -> None:
-        self._undefined += [(name, where, self._is_sure) for name in unquoted_variables(line)]
+        self._uses += [Use(name, where, self._is_sure) for name in unquoted_variables(line)]
         if args[0] == "variable":
             self.values.learn(args)
         for inner in (args, *commands_in_branches(args)):
@@ -191,10 +206,10 @@ class _Search:
             return
         self._is_sure = False
         for word in self._meant(args[2]):
-            found = [os.path.normpath(os.path.join(place, word)) for place in self._places]
-            self._places = list(dict.fromkeys([*self._places, *found]))[:PLACES]
-        for place in self._places:
-            if place != "." and not place.startswith("/") and _is_dir(self.folder / place):
+            found = [os.path.normpath(os.path.join(place, word)) for place in self.places]
+            self.places = list(dict.fromkeys([*self.places, *found]))[:PLACES]
+        for place in self.places:
+            if place != "." and not place.startswith("/") and is_dir(self.folder / place):
                 self.folders.add(place)
                 self.needed.add(place)
 
@@ -240,13 +255,13 @@ class _Search:
             full = self.folder / plain
             if plain in self.found:
                 taken = True
-            elif _is_file(full):
+            elif is_file(full):
                 self._found(plain, full, args[0])
                 taken = True
-            elif args[0] == "shell" and args[1] not in ("cd", "mkdir", "rmdir") and _is_dir(full):
+            elif args[0] == "shell" and args[1] not in ("cd", "mkdir", "rmdir") and is_dir(full):
                 self._take_all(plain)
-            elif args[0] in ("pair_coeff", "pair_style") and (potential := _potential(plain)):
-                self._found(plain, potential, args[0])
+            elif shared := potential(plain):
+                self._found(plain, shared, args[0])
                 taken = True
         return taken
 
@@ -262,14 +277,14 @@ class _Search:
             names += [name for name in meant if name not in wild]
             for name in wild:
                 names += self._matching(name.replace("%", "*"), newest="*" in name and args[0] == "read_restart")
-        return [os.path.normpath(os.path.join(place, name)) for name in names for place in self._places]
+        return [os.path.normpath(os.path.join(place, name)) for name in names for place in self.places]
 
     def _take_all(self, plain: str) -> None:
         """Take a folder that a shell command names with all that is in it, unless that is very much."""
-        inside = [] if os.path.isabs(plain) or plain.strip("./") == "" else list(_some(self.folder / plain))
+        inside = [] if os.path.isabs(plain) or plain.strip("./") == "" else list(some(self.folder / plain))
         if len(inside) < LOOKED_AT:
-            self.found |= {os.path.relpath(path, self.folder): path for path in inside if _is_file(path)}
-            self.folders |= {os.path.relpath(path, self.folder) for path in inside if _is_dir(path)}
+            self.found |= {os.path.relpath(path, self.folder): path for path in inside if is_file(path)}
+            self.folders |= {os.path.relpath(path, self.folder) for path in inside if is_dir(path)}
 
     def _words(self, word: str, command: str) -> list[str]:
         return [word, *re.split(r"[\s;|&<>()\"'`=]+", word)] if command == "shell" else [word]
@@ -277,7 +292,7 @@ class _Search:
     def _matching(self, name: str, *, newest: bool) -> list[str]:
         """Files that LAMMPS's or the shell's pattern may mean; of restart files the `newest` by their timestep."""
         found = [os.path.relpath(path, self.folder) for path in sorted(glob.glob(str(self.folder / name)))]
-        found = [name for name in found if _is_file(self.folder / name)]
+        found = [name for name in found if is_file(self.folder / name)]
         if not newest:
             return found
         steps = {path: max(map(int, re.findall(r"\d+", path)), default=-1) for path in found}
@@ -290,7 +305,7 @@ class _Search:
         self.needed.add(plain)
         row = COMMANDS.get(command)
         is_script = row is not None and row.reads > 0 and row.effect is Effect.FLOW
-        if full.stat().st_size < SCRIPT_SIZE and (is_script or _looks_like_script(full)):
+        if full.stat().st_size < SCRIPT_SIZE and (is_script or looks_like_script(full)):
             self.follow(plain)
 
     def _take_folder(self, word: str) -> None:
@@ -299,10 +314,10 @@ class _Search:
             return
         for text in self._words(word, "shell" if " " in word else ""):
             for plain in self._meant(text) or [pattern(text)]:
-                for place in self._places:
+                for place in self.places:
                     path = os.path.normpath(os.path.join(place, plain))
                     for name in (path, os.path.dirname(path)):
-                        if name not in ("", ".", "..") and not os.path.isabs(name) and _is_dir(self.folder / name):
+                        if name not in ("", ".", "..") and not os.path.isabs(name) and is_dir(self.folder / name):
                             self.folders.add(name)
                             self.needed.add(name)
 
@@ -333,51 +348,6 @@ class _Search:
         self.warnings.append(f"{text} ({where})")
         self._is_sure = False
 
-    def _check_variables(self) -> None:
-        """Every `${x}` must be defined somewhere: by the script, by a file it reads, or by the caller."""
-        defined = self._given | self._defined
-        for path in self.found.values():
-            if path.stat().st_size <= SCRIPT_SIZE:
-                text = path.read_text(errors="surrogateescape")
-                defined |= set(re.findall(r"\bvariable\s+(\w+)", text))
-                if re.search(r"\bvariable\s+\S*\$", text):
-                    return  # names are made up at run time
-        for variable, where, is_sure in self._undefined:
-            if variable in defined:
-                continue
-            if is_sure:
-                raise UsageError(
-                    f"The variable {variable!r} is used and never defined.",
-                    where=where,
-                    remedy=f"Give it a value: --var {variable}=VALUE, or variables={{'{variable}': ...}}",
-                )
-            self.warnings.append(f"The variable {variable!r} is perhaps used and never defined ({where})")
-
-    def _check_given(self) -> None:
-        """Every variable that the caller gives must be used: a misspelt one would run another simulation."""
-        texts = [
-            re.sub("#.*", "", path.read_text(errors="surrogateescape"))
-            for path in self.found.values()
-            if path.stat().st_size <= SCRIPT_SIZE
-        ]
-        whole = "\n".join(texts)
-        named = set(re.findall(r"(?:\bv_)?(\w+)", whole)) | set(re.findall(r"\$(\w)", whole))
-        for name in sorted(self._given - named):
-            if re.search(r"\$\{?\w*\$|\bpython\s|\b(variable|include|jump)\s+\S*\$", whole):
-                self.warnings.append(f"The script perhaps never uses the variable {name!r}, which was given")
-                continue
-            used = {variable for variable, _, _ in self._undefined}
-            known = sorted(used.union(re.findall(r"\bvariable\s+(\w+)", whole)))
-            raise UsageError(
-                f"The script never uses the variable {name!r}.", where=self.script,
-                remedy=f"It has: {', '.join(known[:MOST_NAMED]) or 'none'}." + _meant_one(name, known),
-            )  # fmt: skip
-
-
-def _meant_one(name: str, known: list[str]) -> str:
-    found = difflib.get_close_matches(name, known, 1)
-    return f" Did you mean {found[0]!r}?" if found else ""
-
 
 def run_folder(top: Path, names: Iterable[str]) -> Path:
     """The folder in which a run with the inputs `names` starts: so deep that all of them lie below `top`."""
@@ -398,61 +368,9 @@ def _leads_away(args: list[str]) -> bool:
     )
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or no path at all
-        return False
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def _empty_folders(folder: Path) -> set[str]:
-    """Folders directly in `folder` that hold no file, and those within them."""
-    found: set[str] = set()
-    try:
-        inside = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink() and path.name[0] != "."]
-    except OSError:
-        return found
-    for path in inside:
-        entries = list(_some(path))
-        if len(entries) < LOOKED_AT and all(entry.is_dir() for entry in entries):
-            found |= {os.path.relpath(entry, folder) for entry in (path, *entries)}
-    return found
-
-
-def _some(folder: Path) -> Iterator[Path]:
-    """Entries below a folder, LOOKED_AT at most."""
-    count = 0
-    for base, inner, names in os.walk(folder):
-        for name in (*inner, *names):
-            count += 1
-            if count > LOOKED_AT:
-                return
-            yield Path(base) / name
-
-
-def _potential(name: str) -> Path | None:
-    """A file that LAMMPS would find by way of its environment (page `pair_coeff`)."""
-    for folder in os.environ.get("LAMMPS_POTENTIALS", "").split(os.pathsep):
-        path = Path(folder) / name
-        if folder and not os.path.isabs(name) and _is_file(path):
-            return path
-    return None
-
-
 def _is_written(args: list[str], at: int) -> bool:
     """Whether the word names an output."""
     row = COMMANDS.get(args[0])
     return (row is not None and at == row.writes) or (
         args[0] in ("fix", "print") and at > 1 and args[at - 1] in ("file", "append")
     )
-
-
-def _looks_like_script(path: Path) -> bool:
-    return path.name.startswith("in.") or path.suffix in (".in", ".lmp", ".lammps", ".inc", ".mod", ".settings")

@@ -113,6 +113,11 @@ class Journal:
                 return
         self._append(entry)
 
+    def _atom_style(self, words: list[str], text: str) -> None:
+        self._remove(lambda entry: entry.command == "atom_style")
+        if "template" in words[:-1]:
+            self._append(Entry("atom_style", "atom_style", text, words))
+
     def _balance(self, words: list[str], text: str) -> None:
         self.balanced = True
 
@@ -235,11 +240,16 @@ class Journal:
     def before_box(self) -> list[Entry]:
         """What must be known before the restart file is read. Styles of force fields come after, wherever
         the script had them: what a style allows depends on the atom style, which the file brings."""
-        return [entry for entry in self.entries if _is_before_box(entry)]
+        return [entry for entry in self.entries if self._is_before_box(entry)]
 
     def after_box(self) -> list[Entry]:
         """What is issued again after the restart file is read."""
-        return [entry for entry in self.entries if not _is_before_box(entry)]
+        return [entry for entry in self.entries if not self._is_before_box(entry)]
+
+    def _is_before_box(self, entry: Entry) -> bool:
+        if entry.command == "molecule":  # that of an atom style
+            return any(entry.key in style.words for style in self.of("atom_style"))
+        return commands.Trait.BEFORE_BOX in commands.traits_of(entry.command)
 
     def new_dumps(self) -> list[Entry]:
         """Dumps, and what modifies them, whose first frame is still to come, at the stage ahead."""
@@ -265,12 +275,9 @@ class Journal:
         )
 
 
-def _is_before_box(entry: Entry) -> bool:
-    return commands.Trait.BEFORE_BOX in commands.traits_of(entry.command)
-
-
 _RULES: dict[str, Callable[[Journal, list[str], str], None]] = {
     "atom_modify": Journal._atom_modify,
+    "atom_style": Journal._atom_style,
     "balance": Journal._balance,
     "clear": Journal._clear,
     "compute": Journal._compute,

@@ -283,6 +283,12 @@ UNSEEN = "\x01"
 """Before a line of our own, which LAMMPS would not echo."""
 
 
+def goes_on_without_set_up(text: str) -> bool:
+    """Whether the line is a `run` with the keyword pre, which may say no (page `run`)."""
+    args = words(without_comment(text))
+    return args[:1] == ["run"] and "pre" in args[2:]
+
+
 @dataclass
 class RunCommand:
     """A `run` command with its numbers: steps are absolute timesteps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lammps_jobs.script.language import pieces, variable_of
 
@@ -15,11 +16,26 @@ Variables = Mapping[str, tuple[str, ...]]
 """Values by the name of the variable, as `lmp -var` is given them."""
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A text with variables of the caller's that was looked up: what it stands for depends on their values."""
+
+    parts: tuple[str, ...]
+    names: tuple[str, ...]
+    """The caller's variables in it."""
+    others: tuple[tuple[str, tuple[str, ...]], ...]
+    """The values of the others, as they were then."""
+
+    def meanings(self, given: Variables) -> list[str]:
+        return _meanings(list(self.parts), dict(self.others) | {name: given[name] for name in self.names}) or []
+
+
 class Values:
     """The values that variables can have. `given` are the caller's, which the script's own lists do not replace."""
 
     def __init__(self, given: Variables) -> None:
         self._given = given
+        self.looked: set[Looked] = set()
         self._values: dict[str, tuple[str, ...]] = dict(given)
 
     def learn(self, args: list[str], *, maybe: bool = False) -> None:
@@ -39,10 +55,18 @@ class Values:
         parts = pieces(text)
         names = [variable_of(expression) for expression in parts[1::2]]
         known = {name: self._values.get(name, ("$",)) for name in names}
-        if any("$" in value for values in known.values() for value in values):
-            return None
-        choices = itertools.islice(itertools.product(*known.values()), COMBINATIONS)
-        return [_filled(parts, dict(zip(known, values, strict=True))) for values in choices]
+        mine = tuple(sorted(self._given.keys() & known.keys()))
+        if mine:
+            others = tuple((name, values) for name, values in sorted(known.items()) if name not in mine)
+            self.looked.add(Looked(tuple(parts), mine, others))
+        return _meanings(parts, known)
+
+
+def _meanings(parts: list[str], known: dict[str, tuple[str, ...]]) -> list[str] | None:
+    if any("$" in value for values in known.values() for value in values):
+        return None
+    choices = itertools.islice(itertools.product(*known.values()), COMBINATIONS)
+    return [_filled(parts, dict(zip(known, values, strict=True))) for values in choices]
 
 
 def pattern(text: str) -> str:

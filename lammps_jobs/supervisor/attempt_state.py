@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lammps_jobs.record.documents import Checkpoint, Decision, Lineage, Progress
+from lammps_jobs.record.documents import Checkpoint, Decision, Equipment, Lineage, Progress
 from lammps_jobs.supervisor.actions import Action
 from lammps_jobs.supervisor.blame import Barred, Place
 
@@ -14,6 +14,10 @@ RESERVED = 0.4
 """Share of the grace time kept for writing and uploading."""
 REBALANCE_S = 20.0
 """Seconds in which a good step is looked for when EC2 recommends to leave a machine."""
+BUDGET, NEARLY = "budget", 0.8
+"""Why an attempt ends, and the share of the budget at which its user is warned."""
+BUDGET_GRACE_S = 60.0
+"""Seconds for the last checkpoint of a run whose budget is used up."""
 CONNECT_S = 300.0
 """Seconds until an engine must have opened LAMMPS and said so."""
 SILENT_S = 120.0
@@ -42,6 +46,13 @@ class Rules:
     every_s: float
     time_limit_s: float | None = None
     grace_s: float = 25.0
+    least_s: float | None = None
+    """Where given, the time between two checkpoints is chosen between this and `every_s`."""
+    interruptions: int = 0
+    used_s: float = 0.0
+    """Of all attempts before this one: how many were interrupted, and their machine time."""
+    budget_s: float | None = None
+    """Machine time that all attempts together may take."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,10 @@ class AttemptState:
     moved_at: float = 0.0
     is_cuttable: bool = False
     due: float = 0.0
+    chosen_s: float | None = None
+    """The time between two checkpoints that was chosen for the stall that was seen."""
+    has_warned: bool = False
+    """Whether the user was told that the budget is nearly used up."""
     """When the next checkpoint is asked for."""
     asked: Asked | None = None
     stopping: Stopping | None = None
@@ -93,9 +108,19 @@ class AttemptState:
     """Where LAMMPS failed soon after a cut, once."""
     lammps_version: int = 0
     ranks: int = 1
+    equipment: Equipment = field(default_factory=Equipment)
     last_at: float = 0.0
     """When anything happened last."""
     is_over: bool = False
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two checkpoints."""
+        return self.chosen_s or self.rules.every_s
+
+    def used_s(self, at: float) -> float:
+        """Machine time of all attempts."""
+        return self.rules.used_s + at - self.started_at
 
 
 Step = tuple[AttemptState, tuple[Action, ...]]

@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from lammps_jobs.record.documents import Event, Progress
+from lammps_jobs.supervisor.notify import Publisher
 
 Observer = Callable[[Progress | Event], None]
 TERM_GRACE_S = 110.0
@@ -15,11 +17,13 @@ TERM_GRACE_S = 110.0
 
 
 class Variable(StrEnum):
-    """Names of the environment variables: AWS Batch sets the first two, EC2's tools the third, a stack the others."""
+    """Names of the environment variables: AWS Batch sets the first three, EC2's tools the next, a stack the others."""
 
     JOB = "AWS_BATCH_JOB_ID"
     JOB_ATTEMPT = "AWS_BATCH_JOB_ATTEMPT"
+    INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
     METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+    NOTICES = "LAMMPS_JOBS_NOTICES"
     STACK = "LAMMPS_JOBS_STACK"
     POOL = "LAMMPS_JOBS_POOL"
     FALLBACK = "LAMMPS_JOBS_FALLBACK"
@@ -43,6 +47,8 @@ class JobEnvironment:
     """ID of the AWS Batch job; empty elsewhere."""
     job_attempt: int = 0
     """Which attempt of the job this is, from 1."""
+    index: int = 0
+    """Which job of its array this is, from 0; 0 also of none."""
     stack: str = ""
     pool: str = ""
     fallback: str = ""
@@ -56,8 +62,12 @@ class JobEnvironment:
     """Seconds after which the attempt is ended from outside."""
     metadata: str = ""
     """Address of the EC2 instance metadata service; empty where there is none."""
+    notices: Path | None = None
+    """Folder in which a service of the machine writes down what the metadata announces; None where there is none."""
     notice_every_s: float = 5.0
     observe: Observer = _nobody
+    publish: Publisher | None = None
+    """Publishes to an SNS topic; None where there is none."""
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str] = os.environ) -> JobEnvironment:
@@ -69,6 +79,7 @@ class JobEnvironment:
         return cls(
             job=job,
             job_attempt=int(get(Variable.JOB_ATTEMPT, "1")) if job else 0,
+            index=int(get(Variable.INDEX, "0")),
             stack=get(Variable.STACK, ""),
             pool=get(Variable.POOL, ""),
             fallback=get(Variable.FALLBACK, ""),
@@ -77,5 +88,6 @@ class JobEnvironment:
             grace_s=float(grace) if grace else TERM_GRACE_S if job else None,
             time_limit_s=float(limit) if limit else None,
             metadata=get(Variable.METADATA, ""),
+            notices=Path(folder) if (folder := get(Variable.NOTICES)) else None,
             notice_every_s=float(get(Variable.NOTICE_EVERY_S, "5")),
         )

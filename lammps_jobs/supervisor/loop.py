@@ -6,6 +6,7 @@ No MPI and no LAMMPS in this process, so that nothing that happens to them can t
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import shutil
@@ -14,10 +15,11 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
-from lammps_jobs.errors import INTERRUPTED, Damaged, InternalError, LammpsJobsError, StoreAway, StoreError
+from lammps_jobs.errors import INTERRUPTED, BudgetSpent, Damaged, InternalError, LammpsJobsError, StoreAway, StoreError
 from lammps_jobs.protocol.messages import PRINTED, RAW_LOG, EngineJob, Report
 from lammps_jobs.record.documents import (
     FULL_LOG,
@@ -28,19 +30,26 @@ from lammps_jobs.record.documents import (
     Checkpoint,
     CutPlan,
     Decision,
+    Event,
     Lineage,
+    Outcome,
+    Progress,
+    ResultFacts,
     now,
 )
+from lammps_jobs.record.machine_time import Used, used_before
+from lammps_jobs.record.object_store import is_folder
 from lammps_jobs.record.run_record import RunRecord
-from lammps_jobs.script.accelerators import survey, switches
+from lammps_jobs.record.summary import claimed, told
+from lammps_jobs.script.accelerators import Switches, for_threads, survey, switches
 from lammps_jobs.script.inputs import run_folder
-from lammps_jobs.supervisor import actions, process, remains, stimuli, transitions, tries, workdir
+from lammps_jobs.supervisor import actions, notify, process, remains, stimuli, transitions, tries, workdir
 from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
 from lammps_jobs.supervisor.blame import Barred, barred, standing
 from lammps_jobs.supervisor.engine_process import EngineProcess, socket_in
 from lammps_jobs.supervisor.environment import JobEnvironment
 from lammps_jobs.supervisor.failures import death_of
-from lammps_jobs.supervisor.interruption import SPOT_GRACE_S, SpotNotice, Word
+from lammps_jobs.supervisor.interruption import SPOT_GRACE_S, SpotNotice, Word, announcements
 from lammps_jobs.supervisor.recorder import Recorder
 from lammps_jobs.supervisor.recovery import Found, newest_usable
 from lammps_jobs.supervisor.stimuli import Stimulus
@@ -50,6 +59,8 @@ RESULT_PATIENCE_S, RESULT_PAUSE_S = 900.0, 1.0
 """Seconds for which the result is committed again and again to a store that fails, and the pause between two tries."""
 LAY_OUTS = 3
 """How often a checkpoint is chosen and laid out before what is missing of it counts as damage."""
+TELL_S = 30.0
+"""Seconds between two changes of the run's head in a bucket, where nothing but its progress changes."""
 LOOK_S = 3.0
 """Seconds between two looks for a newer attempt, which ends this one."""
 DIES_WITHIN_S = 20.0
@@ -59,8 +70,9 @@ DIES_WITHIN_S = 20.0
 class Supervisor:
     """One claimed attempt: `run` works it through."""
 
-    def __init__(self, record: RunRecord, number: int, scratch: Path, environment: JobEnvironment) -> None:
-        self.record, self.number, self.environment = record, number, environment
+    def __init__(self, record: RunRecord, attempt: Attempt, scratch: Path, environment: JobEnvironment) -> None:
+        number = attempt.number
+        self.record, self.number, self.environment, self._attempt = record, number, environment, attempt
         self.spec = record.wanted()
         self.scratch = scratch.absolute() / f"attempt-{number}"
         self._ranks = self.spec.resources.ranks or max(1, environment.gpus)
@@ -72,6 +84,12 @@ class Supervisor:
         self._events = 0
         self._ticked_at = 0.0
         self._looked_at = time.monotonic()
+        self._told_at = -math.inf
+        self._result: ResultFacts | None = None
+        self._before = Used()
+        self._last_word: AttemptEnd | None = None
+        self.unheard: AttemptEnd | None = None
+        """How the attempt ended, where the store did not take that."""
 
     @classmethod
     def claim(cls, record: RunRecord, scratch: Path, environment: JobEnvironment = JobEnvironment()) -> Supervisor:
@@ -90,7 +108,9 @@ class Supervisor:
                 job_attempt=environment.job_attempt,
             )
             if record.claim(attempt):
-                return cls(record, number, scratch, environment)
+                break
+        record.tell_of(lambda seen: claimed(seen, attempt), may_remove=True)
+        return cls(record, attempt, scratch, environment)
 
     def run(self) -> int:
         """Work the attempt through; returns the process's exit code."""
@@ -98,6 +118,7 @@ class Supervisor:
         try:
             if self._is_finished():
                 return 0
+            self._look_at_the_past()
             with self._watching_notices():
                 return self._follow()
         except LammpsJobsError as error:  # before there was an attempt to end
@@ -110,14 +131,23 @@ class Supervisor:
         finally:
             self._stop_engine(gently=False)
             self._save_logs()
+            self._notify()
             self._stop_listening()
 
     def _is_finished(self) -> bool:
         """A result that nobody can read is made anew."""
         try:
-            return self.record.result() is not None
+            return self.record.finished() is not None
         except Damaged:
             return False
+
+    def _look_at_the_past(self) -> None:
+        """Raises BudgetSpent when the attempts before have left nothing."""
+        budget_s = self.spec.resources.budget_s
+        if budget_s or self.spec.checkpoints.least_s:
+            self._before = used_before(self.record, self.number)
+        if budget_s and self._before.seconds >= budget_s:
+            raise tries.budget_spent(self.spec.name, budget_s)
 
     # -- the loop --------------------------------------------------------------------------------
 
@@ -147,6 +177,8 @@ class Supervisor:
         return Rules(
             run=self.spec.name, attempt=self.number, host=socket.gethostname(),
             every_s=self.spec.checkpoints.every_s, time_limit_s=self.environment.time_limit_s, grace_s=self._grace_s,
+            least_s=self.spec.checkpoints.least_s, interruptions=self._before.interruptions,
+            used_s=self._before.seconds, budget_s=self.spec.resources.budget_s,
         )  # fmt: skip
 
     def _next(self) -> Stimulus:
@@ -183,17 +215,21 @@ class Supervisor:
             case actions.Publish():
                 self._look_for_others()
                 progress = action.progress.model_copy(update={"updated": now()})
-                self._as_advice(lambda: self.record.publish_progress(progress))
+                if self._as_advice(lambda: self.record.publish_progress(progress)):
+                    self._tell(progress=progress)
                 self.environment.observe(progress)
             case actions.Append():
-                self._events += 1
-                self._as_advice(lambda: self.record.append_event(action.event, self._events))
-                self.environment.observe(action.event)
+                self._say(action.event)
             case actions.End():
                 pass
             case _ as unreachable:
                 assert_never(unreachable)
         return []
+
+    def _say(self, event: Event) -> None:
+        self._events += 1
+        self._as_advice(lambda: self.record.append_event(event, self._events))
+        self.environment.observe(event)
 
     def _look_for_others(self) -> None:
         """Raises Fenced when another attempt has taken over: both would run until the next checkpoint."""
@@ -209,9 +245,21 @@ class Supervisor:
         return self._recorder.outputs[name].segments
 
     @staticmethod
-    def _as_advice(write: Callable[[], None]) -> None:
-        with contextlib.suppress(LammpsJobsError):
+    def _as_advice(write: Callable[[], None]) -> bool:
+        """False where it could not be written."""
+        try:
             write()
+        except LammpsJobsError:
+            return False
+        return True
+
+    def _tell(self, *, progress: Progress | None = None, **news: Any) -> None:
+        """Keep the run's head and its row of the list up to date; of mere progress only now and then."""
+        is_worth_it = bool(news) or time.monotonic() - self._told_at > TELL_S or is_folder(self.record.root)
+        if is_worth_it:
+            self._told_at = time.monotonic()
+            attempt = self._attempt
+            self.record.tell_of(lambda seen: told(seen, attempt, progress=progress, **news), may_remove=True)
 
     # -- engines ---------------------------------------------------------------------------------
 
@@ -258,13 +306,14 @@ class Supervisor:
         return job.model_copy(update={"cut_plan": self._cuts_after(past)})
 
     def _job(self, no_checkpoint_stages: frozenset[int]) -> EngineJob:
-        spec = self.spec
+        spec, chosen = self.spec, self._switches()
         return EngineJob(
             script=spec.script,
             variables=spec.variables,
             inputs=tuple(spec.inputs),
             ranks=self._ranks,
-            lammps_args=tuple(self._switches()),
+            lammps_args=chosen.words,
+            notes=(chosen.why,) if chosen.why else (),
             scratch=self.scratch,
             socket=socket_in(self.scratch),
             alive=self.scratch / "alive",
@@ -274,14 +323,14 @@ class Supervisor:
             is_rehearsed=spec.cut_plan != CutPlan(),
         )
 
-    def _switches(self) -> list[str]:
+    def _switches(self) -> Switches:
         asked = self.spec.resources
         if asked.switches:
-            return list(asked.switches)
+            return Switches(asked.switches)
         found = survey(self._folder, self.spec.script, self.spec.variables)
         chosen = asked.accelerator
         for_gpus = switches(self.environment.gpu, self.environment.gpus, self._ranks, found, chosen=chosen)
-        return for_gpus or (["-sf", "omp", "-pk", "omp", str(asked.threads)] if asked.threads > 1 else [])
+        return for_gpus if for_gpus.words else replace(for_gpus, words=for_threads(asked.threads))
 
     def _cuts_after(self, past: tuple[int, int]) -> CutPlan:
         """The rehearsal's cuts that lie ahead and were not taken before (a run that fell back passes them again)."""
@@ -289,11 +338,8 @@ class Supervisor:
         if not plan.cut_at:
             return plan
         taken = set()
-        for seq in self.record.checkpoint_seqs():
-            with contextlib.suppress(Damaged):
-                checkpoint = self.record.checkpoint(seq)
-                if checkpoint:
-                    taken.add((checkpoint.stage, checkpoint.step))
+        for checkpoint in self.record.manifests():
+            taken.add((checkpoint.stage, checkpoint.step))
         return plan.model_copy(update={"cut_at": tuple(c for c in plan.cut_at if c > past and c not in taken)})
 
     def _gone(self, engine: EngineProcess, number: int) -> Stimulus:
@@ -313,8 +359,9 @@ class Supervisor:
         while checkpoint is None:
             try:
                 checkpoint = self._recorder.commit(
-                    action.cut, action.lineage, lammps_version=state.lammps_version, ranks=state.ranks
-                )
+                    action.cut, action.lineage, lammps_version=state.lammps_version, ranks=state.ranks,
+                    equipment=state.equipment,
+                )  # fmt: skip
             except StoreError as error:
                 patient = action.cut.stop and state.stopping and time.monotonic() < state.stopping.deadline
                 if not patient or isinstance(error, Damaged):  # the engine computes on; the next one records all
@@ -325,6 +372,7 @@ class Supervisor:
                 self._recorder.note_spoiled(action.cut)
                 return stimuli.CutSpoiled(time.monotonic(), action.cut, str(error))
         remains.note_committed(self.scratch, cut=action.cut.number, checkpoint=checkpoint.seq)
+        self._tell(checkpoint=checkpoint)
         ended = time.monotonic()
         return stimuli.Committed(ended, action.cut, checkpoint, checkpoint.cut_s + ended - started)
 
@@ -333,7 +381,8 @@ class Supervisor:
         end = time.monotonic() + RESULT_PATIENCE_S
         while True:
             try:
-                return self._recorder.finish(action.finished, action.lineage)
+                self._result = self._recorder.finish(action.finished, action.lineage)
+                return
             except StoreError as error:
                 if isinstance(error, Damaged) or time.monotonic() > end:
                     raise
@@ -360,11 +409,15 @@ class Supervisor:
             last_step=state.progress.step if state else None,
             steps_per_s=(state.progress.steps_per_s or None) if state else None,
         )
+        self._last_word = end
         print(end.model_dump_json(indent=1), flush=True)
         if action.outcome == "failed":  # nobody goes on from here: whoever waits for the end wants what there is
             self._keep_remains(end.last_step)
-        with contextlib.suppress(LammpsJobsError):  # the store itself may be what failed
+        try:
             self.record.end(end)
+            self._tell(end=end, result=self._result)
+        except LammpsJobsError:  # the store itself may be what failed
+            self.unheard = end
         if action.outcome in ("interrupted", "fenced"):
             self._keep_remains(end.last_step)
         if state:
@@ -377,6 +430,15 @@ class Supervisor:
         with contextlib.suppress(OSError, ValueError, LammpsJobsError):
             if self.record.newest_attempt() == self.number:
                 remains.keep(self.record, self.number, self.scratch, step)
+
+    def _notify(self) -> None:
+        """Tell the user of the end. Whatever happens here, the run has ended as it has."""
+        end = self._last_word
+        if end is None or end.outcome not in notify.TOLD_OF:
+            return
+        with contextlib.suppress(Exception):
+            for trouble in notify.tell(self.record, end, self.environment.publish):
+                self._say(Event(attempt=self.number, kind="warning", text=trouble))
 
     def _save_logs(self) -> None:
         for name in (RAW_LOG, PRINTED, FULL_LOG):
@@ -404,11 +466,11 @@ class Supervisor:
         self._inbox.put(stimuli.StopAsked(time.monotonic(), signal.Signals(number).name, self._grace_s))
 
     def _watching_notices(self) -> contextlib.AbstractContextManager[object]:
-        """Listen to the EC2 metadata service, where there is one."""
-        here = self.environment
-        if not here.metadata:
-            return contextlib.nullcontext()
-        return SpotNotice(here.metadata, self._on_word, here.notice_every_s)
+        """Listen to the EC2 metadata service, or to who asks it for us, where there is one."""
+        source = announcements(self.environment.metadata, self.environment.notices)
+        return (
+            SpotNotice(source, self._on_word, self.environment.notice_every_s) if source else contextlib.nullcontext()
+        )
 
     def _on_word(self, word: Word) -> None:
         at = time.monotonic()
@@ -423,8 +485,9 @@ def _said(number: int, report: Report) -> Stimulus:
 def _end_of(error: LammpsJobsError) -> actions.End:
     if isinstance(error, StoreAway):
         return actions.End("interrupted", INTERRUPTED, Lineage(), reason=error.what, where=error.where)
+    outcome: Outcome = "interrupted" if isinstance(error, BudgetSpent) else "failed"
     return actions.End(
-        "failed", error.exit_code, Lineage(), reason=error.what, where=error.where, remedy=error.remedy,
+        outcome, error.exit_code, Lineage(), reason=error.what, where=error.where, remedy=error.remedy,
         error=type(error).__name__,
     )  # fmt: skip
 

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lammps_jobs.errors import Damaged, Fenced, OtherFormat, StoreError
+from lammps_jobs.errors import Fenced, StoreError
 from lammps_jobs.protocol.messages import Alias, Cut, Finished, Gained, OutputChange, Removed
-from lammps_jobs.record.documents import Checkpoint, Lineage, OutputFile, Result
+from lammps_jobs.record.documents import Checkpoint, Equipment, Lineage, OutputFile, Result, ResultFacts
+from lammps_jobs.record.inventory import Manifest
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.supervisor.rolling import Roller
 
 LEAST_KEPT = 2
 """Checkpoints that are always kept: an attempt that takes over may be reading the one before the newest."""
@@ -24,16 +26,20 @@ class Recorder:
     def __init__(self, record: RunRecord, number: int, resumed_from: Checkpoint | None, keep: int) -> None:
         self.record, self.number, self.keep = record, number, keep
         self.outputs: dict[str, OutputFile] = dict(resumed_from.outputs) if resumed_from else {}
+        self.roller = Roller(record, self.outputs)
         self._pending: dict[int, tuple[OutputChange, ...]] = {}
         """By the number of a cut that is not committed: what it added to the outputs."""
         self._spoiled: list[Path] = []
 
-    def commit(self, cut: Cut, lineage: Lineage, *, lammps_version: int, ranks: int) -> Checkpoint:
+    def commit(
+        self, cut: Cut, lineage: Lineage, *, lammps_version: int, ranks: int, equipment: Equipment | None = None
+    ) -> Checkpoint:
         """Blobs first, then the manifest.
 
         Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were.
         """
         self._pending[cut.number] = cut.outputs  # the same where it is tried again
+        self.outputs = self.roller.applied(self.outputs)
         outputs = with_changes(self.record, self.outputs, without_superseded(self._changes()))
         restart = {path.name: self.record.put_file(path, of=self.number) for path in _files_of_state(cut.folder)}
         checkpoint = Checkpoint(
@@ -49,6 +55,7 @@ class Recorder:
             fidelity=cut.fidelity,
             lammps_version=lammps_version,
             ranks=ranks,
+            equipment=equipment,
             cut_s=cut.cut_s,
             restart_s=cut.restart_s,
         )
@@ -60,6 +67,8 @@ class Recorder:
         self._spoiled.clear()
         with contextlib.suppress(StoreError):  # it is committed, and the next one removes what this one could not
             self._retain()
+        if not cut.stop:
+            self.roller.begin(outputs)
         return checkpoint
 
     def _put(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -76,14 +85,16 @@ class Recorder:
             path.unlink(missing_ok=True)
         self._spoiled.append(cut.folder)
 
-    def finish(self, finished: Finished, lineage: Lineage) -> None:
+    def finish(self, finished: Finished, lineage: Lineage) -> ResultFacts:
         """Record the last bytes of every output and the result. Raises Fenced when this attempt was overtaken."""
         self.check_not_overtaken()
+        self.outputs = self.roller.applied(self.outputs)
         outputs = with_changes(self.record, self.outputs, without_superseded((*self._changes(), *finished.outputs)))
         result = Result(**_fields(lineage), attempt=self.number, step=finished.step, outputs=outputs)
         if not self.record.finish(result):
             raise Fenced("The run was finished by another attempt.", where=self.record.name)
         self.outputs = outputs
+        return ResultFacts(**_fields(lineage), attempt=self.number, step=finished.step, finished=result.finished)
 
     def _changes(self) -> tuple[OutputChange, ...]:
         return tuple(change for changes in self._pending.values() for change in changes)
@@ -108,16 +119,10 @@ class Recorder:
 
         An attempt that was overtaken removes nothing: the newer one may be reading it.
         """
-        kept: list[Checkpoint] = []
-        old: list[Checkpoint] = []
+        kept: list[Manifest] = []
+        old: list[Manifest] = []
         boundaries = 0
-        for seq in reversed(self.record.checkpoint_seqs()):
-            try:
-                checkpoint = self.record.checkpoint(seq)
-            except (Damaged, OtherFormat):
-                continue
-            if checkpoint is None:
-                continue
+        for checkpoint in self.record.manifests():
             is_kept = len(kept) < max(LEAST_KEPT, self.keep)
             if checkpoint.stage_boundary and not is_kept:
                 is_kept = boundaries < MOST_BOUNDARIES
@@ -127,7 +132,6 @@ class Recorder:
             return
         self.check_not_overtaken()
         needed = {blob.name for c in kept for blob in c.to_load}
-        needed |= {s.name for c in kept for output in c.outputs.values() for s in output.segments}
         for checkpoint in old:
             self.record.drop_checkpoint(checkpoint, needed)
 
@@ -165,8 +169,8 @@ def _alias(record: RunRecord, outputs: dict[str, OutputFile], alias: Alias) -> N
 
 
 def _files_of_state(folder: Path) -> list[Path]:
-    """LAMMPS's restart file, and of each rank its atoms and its objects in memory."""
-    return sorted(path for kind in ("restart*", "atoms.*", "memory.*") for path in folder.glob(kind))
+    """LAMMPS's restart file, and of each rank its atoms, its neighbour lists' origin and its objects in memory."""
+    return sorted(path for kind in ("restart*", "atoms.*", "lists.*", "memory.*") for path in folder.glob(kind))
 
 
 def _fields(lineage: Lineage) -> dict[str, Any]:

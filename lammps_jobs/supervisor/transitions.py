@@ -12,16 +12,20 @@ from typing import assert_never
 from lammps_jobs.errors import (
     EngineDied,
     InternalError,
+    machine_time,
 )
 from lammps_jobs.protocol import messages
-from lammps_jobs.record.documents import Checkpoint, Decision, Fidelity, Lineage, Progress, weakest
+from lammps_jobs.record.documents import Checkpoint, Decision, Equipment, Fidelity, Lineage, Progress, weakest
 from lammps_jobs.supervisor import actions, stimuli
 from lammps_jobs.supervisor.actions import Action, Ask, Publish
 from lammps_jobs.supervisor.attempt_state import (
+    BUDGET,
+    BUDGET_GRACE_S,
     CHECKPOINT_WITHIN,
     CONNECT_S,
     DEAF_S,
     FROM_THE_START,
+    NEARLY,
     NOTHING_BARRED,
     PATIENCE,
     REBALANCE_S,
@@ -35,6 +39,7 @@ from lammps_jobs.supervisor.attempt_state import (
     Stopping,
 )
 from lammps_jobs.supervisor.blame import Barred, Place, is_past
+from lammps_jobs.supervisor.interval import chosen
 from lammps_jobs.supervisor.tries import (
     REPORT_IT,
     append,
@@ -104,7 +109,7 @@ def _try_started(state: AttemptState, started: stimuli.TryStarted) -> Step:
     progress = state.progress.model_copy(update={"engine_pid": started.engine_pid, "phase": "starting"})
     state = replace(
         state, origin=origin, newest_cut=origin, has_resumed=False, heard_at=at, moved_at=at, progress=progress,
-        lineage=_past_of(origin), due=at + state.rules.every_s,
+        lineage=_past_of(origin), due=at + (state.rules.least_s or state.rules.every_s),
     )  # fmt: skip
     damaged = tuple(append(state, "damaged", text) for text in started.passed_over)
     return state, (*damaged, Publish(progress))
@@ -130,7 +135,7 @@ def _said(state: AttemptState, said: stimuli.EngineSaid) -> Step:  # noqa: PLR09
         case messages.Resumed():
             return _resumed(state, report.seen, at)
         case messages.Cut():
-            state = replace(state, asked=None, due=at + state.rules.every_s)
+            state = replace(state, asked=None, due=at + state.every_s)
             return state, (actions.Commit(report, state.lineage),)
         case messages.StageBegan():
             fidelity = Fidelity(grade="refused" if report.refused else "exact", reasons=report.refused)
@@ -153,8 +158,9 @@ def _said(state: AttemptState, said: stimuli.EngineSaid) -> Step:  # noqa: PLR09
 def _started(state: AttemptState, report: messages.Started, at: float) -> Step:
     progress = state.progress.model_copy(update={"lammps_version": report.lammps_version})
     state = replace(
-        state, is_listening=True, lammps_version=report.lammps_version, ranks=report.ranks, progress=progress
-    )
+        state, is_listening=True, lammps_version=report.lammps_version, ranks=report.ranks,
+        equipment=report.equipment, progress=progress,
+    )  # fmt: skip
     text = f"Attempt {state.rules.attempt} on {state.rules.host}, {report.ranks} rank(s)"
     asked = (Ask(messages.Stop(within_s=max(0.0, state.stopping.deadline - at))),) if state.stopping else ()
     return state, (Publish(progress), *asked, append(state, "started", text))
@@ -189,7 +195,7 @@ def _resumed(state: AttemptState, seen: Fidelity, at: float) -> Step:
     state = replace(state, has_resumed=True)
     if checkpoint is None:
         return state, ()
-    here = fidelity_here(checkpoint, seen, state.lammps_version, state.ranks)
+    here = fidelity_here(checkpoint, seen, state.lammps_version, state.ranks, state.equipment)
     lineage = Lineage(
         parent=checkpoint.seq,
         resumed_at=(*checkpoint.resumed_at, (checkpoint.stage, checkpoint.step)),
@@ -203,15 +209,19 @@ def _resumed(state: AttemptState, seen: Fidelity, at: float) -> Step:
     return replace(state, lineage=lineage, progress=progress), (event, Publish(progress))
 
 
-def fidelity_here(checkpoint: Checkpoint, seen: Fidelity, lammps_version: int, ranks: int) -> Fidelity:
-    """How true a resume from `checkpoint` is, of which the engine has `seen` so much, with this LAMMPS and so many
-    ranks: rounding where they differ."""
+def fidelity_here(
+    checkpoint: Checkpoint, seen: Fidelity, lammps_version: int, ranks: int, equipment: Equipment = Equipment()
+) -> Fidelity:
+    """How true a resume from `checkpoint` is, of which the engine has `seen` so much, with this LAMMPS, so many ranks
+    and this equipment: rounding where they differ."""
     notes = list(checkpoint.fidelity.reasons)
     if checkpoint.lammps_version != lammps_version:
         notes.append(f"LAMMPS {checkpoint.lammps_version} wrote the checkpoint, {lammps_version} goes on")
     if checkpoint.ranks != ranks:
         notes.append(f"{checkpoint.ranks} rank(s) wrote the checkpoint, {ranks} go on")
-    same = (checkpoint.lammps_version, checkpoint.ranks) == (lammps_version, ranks)
+    others = equipment.unlike(checkpoint.equipment) if checkpoint.equipment else []
+    notes += others
+    same = (checkpoint.lammps_version, checkpoint.ranks) == (lammps_version, ranks) and not others
     elsewhere = Fidelity(as_if="never cut") if same else Fidelity(grade="faithful")
     notes += seen.reasons
     return weakest([checkpoint.fidelity, seen, elsewhere]).model_copy(update={"reasons": tuple(dict.fromkeys(notes))})
@@ -233,11 +243,27 @@ def _committed(state: AttemptState, done: stimuli.Committed) -> Step:
         state, "checkpoint", f"Checkpoint {checkpoint.seq} at step {checkpoint.step}", step=checkpoint.step,
         stage=checkpoint.stage, seconds=done.seconds, size=sum(blob.size for blob in checkpoint.to_load),
     )  # fmt: skip
-    did = (Ask(messages.Uploaded(number=done.cut.number)), event, Publish(progress))
+    state, said = _choose_interval(state, checkpoint, done.at)
+    did = (Ask(messages.Uploaded(number=done.cut.number)), event, *said, Publish(progress))
     if not done.cut.stop:
         return state, did
     state, end = interrupted(state, f"checkpoint {checkpoint.seq} at step {checkpoint.step} is committed")
     return state, (*did, *end)
+
+
+def _choose_interval(state: AttemptState, checkpoint: Checkpoint, at: float) -> Step:
+    """Choose the time to the next checkpoint by what this one cost, where the user leaves it open; told when it changes
+    by more than a fifth."""
+    rules = state.rules
+    if rules.least_s is None:
+        return state, ()
+    every_s, why = chosen(checkpoint.cut_s, rules.interruptions, state.used_s(at), rules.least_s, rules.every_s)
+    is_news = state.chosen_s is None or abs(every_s - state.chosen_s) > CHANGE_TOLD * state.chosen_s
+    state = replace(state, chosen_s=every_s, due=state.due - state.every_s + every_s)
+    return state, (append(state, "stage", why, step=checkpoint.step, stage=checkpoint.stage),) if is_news else ()
+
+
+CHANGE_TOLD = 0.2
 
 
 def _spoiled(state: AttemptState, spoiled: stimuli.CutSpoiled) -> Step:
@@ -266,7 +292,23 @@ def _tick(state: AttemptState, at: float) -> Step:
         return interrupted(state, "the time allowed ran out before a new checkpoint could be cut", gently=False)
     if rules.time_limit_s and not state.stopping and at - state.started_at > rules.time_limit_s - rules.grace_s:
         return _stop_asked(state, stimuli.StopAsked(at, "time limit", rules.grace_s))
-    return _tick_between_tries(state, at) if state.start_at is not None else _tick_of_engine(state, at)
+    state, warned = _look_at_budget(state, at)
+    state, did = _tick_between_tries(state, at) if state.start_at is not None else _tick_of_engine(state, at)
+    return state, (*warned, *did)
+
+
+def _look_at_budget(state: AttemptState, at: float) -> Step:
+    """Warn when the budget is nearly used up; stop with a checkpoint when it is."""
+    budget_s = state.rules.budget_s
+    if budget_s is None or state.stopping:
+        return state, ()
+    used_s = state.used_s(at)
+    if used_s >= budget_s:
+        return _stop_asked(state, stimuli.StopAsked(at, BUDGET, max(BUDGET_GRACE_S, state.rules.grace_s)))
+    if used_s < NEARLY * budget_s or state.has_warned:
+        return state, ()
+    text = f"{100 * used_s / budget_s:.0f} % of the budget of {machine_time(budget_s)} of machine time is used."
+    return replace(state, has_warned=True), (append(state, "warning", text),)
 
 
 def _tick_between_tries(state: AttemptState, at: float) -> Step:
@@ -283,7 +325,7 @@ def _tick_of_engine(state: AttemptState, at: float) -> Step:
         error = EngineDied(hung, remedy=resume_hint(state))
         return suspect(state, Place(state.progress.stage, state.progress.step), error, at)
     if at > state.due:
-        return _ask_for_checkpoint(state, CHECKPOINT_WITHIN * state.rules.every_s, at)
+        return _ask_for_checkpoint(state, CHECKPOINT_WITHIN * state.every_s, at)
     return state, ()
 
 
@@ -309,6 +351,8 @@ def _stop_asked(state: AttemptState, asked: stimuli.StopAsked) -> Step:
     stopping = Stopping(asked.why, asked.at + asked.grace_s * (1 - RESERVED / 2))
     state = replace(state, stopping=stopping)
     text = f"{asked.why}: {asked.grace_s:g} s until the machine is gone"
+    if asked.why == BUDGET:
+        text = "The budget is used up: a last checkpoint, and the run stops."
     within_s = max(0.0, asked.grace_s * (1 - RESERVED) - (state.last_at - asked.at))  # it may have waited for an upload
     order = (Ask(messages.Stop(within_s=within_s)),) if state.is_listening else ()
     return state, (*order, append(state, "notice", text))

@@ -7,14 +7,17 @@ from typing import Any, assert_never
 
 from lammps_jobs.errors import (
     INTERRUPTED,
+    BudgetSpent,
     CannotResume,
     EngineDied,
     Fenced,
+    GpuFailed,
     InternalError,
     LammpsJobsError,
     ScriptError,
     StoreAway,
     StoreError,
+    machine_time,
 )
 from lammps_jobs.protocol import messages
 from lammps_jobs.record.documents import Checkpoint, Decision, Event, Outcome
@@ -22,6 +25,7 @@ from lammps_jobs.supervisor import actions, stimuli
 from lammps_jobs.supervisor.actions import Action, Append, End
 from lammps_jobs.supervisor.attempt_state import (
     BACK_OFF_S,
+    BUDGET,
     CORRECT,
     LONGEST_BACK_OFF_S,
     MOST_TRIES,
@@ -29,6 +33,7 @@ from lammps_jobs.supervisor.attempt_state import (
     Step,
 )
 from lammps_jobs.supervisor.blame import Place, io_error, may_be_the_cuts_fault
+from lammps_jobs.supervisor.failures import gpu_error
 
 # -- tries ---------------------------------------------------------------------------------------------
 
@@ -81,10 +86,17 @@ def engine_failed(state: AttemptState, report: messages.Failed, at: float) -> St
         case "memory":
             return without_memory(state, place, report.text, at)
         case "script":
-            error = ScriptError(report.text, where=str(report.where), remedy=CORRECT)
-            return failed_with(state, error) if io_error(report.text) else suspect(state, place, error, at)
+            return _script_failed(state, report, place, at)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _script_failed(state: AttemptState, report: messages.Failed, place: Place, at: float) -> Step:
+    of_gpu = gpu_error(report.text, str(report.where))
+    if of_gpu:
+        return failed_with(state, of_gpu)
+    error = ScriptError(report.text, where=str(report.where), remedy=CORRECT)
+    return failed_with(state, error) if io_error(report.text) else suspect(state, place, error, at)
 
 
 def engine_gone(state: AttemptState, gone: stimuli.EngineGone) -> Step:
@@ -160,7 +172,18 @@ def decide(state: AttemptState, kind: Any, place: Place, why: str, checkpoint: i
 
 def interrupted(state: AttemptState, how: str, *, gently: bool = True) -> Step:
     why = state.stopping.why if state.stopping else "interrupted"
+    if why == BUDGET:
+        error = budget_spent(state.rules.run, state.rules.budget_s or 0.0)
+        return ended(state, "interrupted", error.exit_code, reason=f"{error.what} {how[:1].upper()}{how[1:]}.",
+                     remedy=error.remedy, error=type(error).__name__, gently=gently)  # fmt: skip
     return ended(state, "interrupted", INTERRUPTED, reason=f"{why}: {how}", gently=gently)
+
+
+def budget_spent(run: str, budget_s: float) -> BudgetSpent:
+    what = f"The budget of {machine_time(budget_s)} of machine time is used up."
+    return BudgetSpent(
+        what, remedy=f"With more it goes on: lammps-jobs resume {run} --budget {machine_time(2 * budget_s)}"
+    )
 
 
 def failed_with(state: AttemptState, error: LammpsJobsError) -> Step:
@@ -168,6 +191,8 @@ def failed_with(state: AttemptState, error: LammpsJobsError) -> Step:
     code = error.exit_code
     if isinstance(error, StoreAway):  # what is transient is tried again: AWS Batch does, by this code
         outcome, code = "interrupted", INTERRUPTED
+    if isinstance(error, GpuFailed):  # and, by that code, what another machine may do
+        outcome = "interrupted"
     return ended(
         state, outcome, code, reason=error.what, where=error.where, remedy=error.remedy,
         error=type(error).__name__,

@@ -30,7 +30,7 @@ def write_inputs(record: RunRecord, spec: RunSpec, folder: Path, top: Path) -> N
             raise InputMissing(
                 f"The stored input {name} is missing or damaged.",
                 where=error.where,
-                remedy="Submit the same script again: that stores its inputs anew. Then: lammps-jobs resume RUN",
+                remedy=f"Submit the same script again: its inputs are stored anew; lammps-jobs resume {record.name}",
             ) from error
     for name in spec.executables:
         path = _inside(folder, top, name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lammps_jobs import CloudError, RunStatus
-from lammps_jobs.api.cluster import listed
 from lammps_jobs.api.display import MOST_ROWS, table
+from lammps_jobs.api.naming import listed
 from lammps_jobs.engine.__main__ import cause_of, text_of
 from lammps_jobs.record.object_store import explained
 

@@ -12,8 +12,10 @@ import lammps_jobs
 from lammps_jobs.api import housekeeping
 from lammps_jobs.cli import commands
 from lammps_jobs.errors import Damaged, NameTaken, NoSuchRun, WrongState
+from lammps_jobs.record import layout
 from lammps_jobs.record.documents import Attempt, AttemptEnd, Lineage, Progress, Result, RunSpec, Submission, now
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.sweep_record import Member, SweepRecord
 from lammps_jobs.supervisor.recorder import Recorder
 from tests.record.test_run_record import commit
 
@@ -107,3 +109,73 @@ def test_exported_run_is_the_same_run(place, tmp_path):
     housekeeping.delete(place, "old")
     said = CliRunner().invoke(commands, ["--store", place.store, "import", "old", str(there)])
     assert (said.exit_code, place.run("old").status.state) == (0, "finished")
+
+
+def test_name_of_a_run_whose_removal_broke_off_is_not_taken_up_again(place, tmp_path):
+    """Its attempts and checkpoints would pass for those of the new run."""
+    record = made(place, tmp_path, "old", days=1)
+    record.remove(layout.SPEC)
+    (tmp_path / "in.x").write_text("units lj\n")
+    with pytest.raises(NameTaken, match="broke off") as error:
+        place.submit(tmp_path / "in.x", name="old")
+    assert "delete old" in error.value.remedy
+    housekeeping.delete(place, "old")
+    assert not place._record_of("old").has_leftovers()
+
+
+def test_inputs_of_a_submission_that_crashed_are_in_nobodys_way(place):
+    record = place._record_of("old")
+    record.put_bytes(b"units lj\n")
+    assert not record.has_leftovers()
+
+
+@pytest.mark.parametrize(
+    ("options", "gone"),
+    [
+        (["--keep", "2"], {"a", "b"}),
+        (["--keep", "1", "--older-than", "25d"], {"a"}),
+        (["--total", "0B"], {"a", "b", "c", "d"}),
+        (["--total", "1TB"], set()),
+        (["--keep", "0", "--state", "failed"], set()),
+    ],
+)
+def test_what_is_kept_can_be_said_by_number_and_by_size(place, tmp_path, options, gone):
+    for name, days in {"a": 40, "b": 30, "c": 20, "d": 10}.items():
+        made(place, tmp_path, name, days=days)
+    assert CliRunner().invoke(commands, ["--store", place.store, "prune", "--yes", *options]).exit_code == 0
+    assert {run.name for run in place.runs()} == {"a", "b", "c", "d"} - gone
+
+
+def test_total_size_takes_the_oldest_until_the_rest_fits(place, tmp_path):
+    for name, days in {"a": 40, "b": 30, "c": 20}.items():
+        made(place, tmp_path, name, days=days)
+    most = sum(one.total for one in housekeeping.usage(place)) - 1
+    (chosen,) = housekeeping.prunable(place, timedelta(0), ["finished"], most_bytes=most)
+    assert chosen.name == "a"
+
+
+@pytest.mark.parametrize("options", [[], ["--keep", "-1"], ["--total", "5"], ["--total", "many"]])
+def test_prune_without_a_sense_is_refused(place, options):
+    said = CliRunner().invoke(commands, ["--store", place.store, "prune", "--yes", *options])
+    assert said.exit_code == 2
+
+
+def test_sweep_shows_the_members_that_nobody_deleted(place, tmp_path):
+    for name in ("one", "two"):
+        made(place, tmp_path, name, days=1)
+    SweepRecord(place._root, "both").add([Member(run=name, variables={"T": "1"}) for name in ("one", "two")])
+    housekeeping.delete(place, "one")
+    sweep = place.find_sweep("both")
+    assert [run.name for run in sweep.runs] == ["two"]
+    assert set(sweep.thermo().get("run", ())) <= {"two"}
+    housekeeping.delete(place, "two")
+    assert sweep.runs == []
+    assert sweep.thermo().empty
+
+
+def test_stores_to_copy_to_are_named_as_people_name_them(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(housekeeping, "open_root", lambda url, region: opened.append((url, region)))
+    housekeeping.place("s3://other/runs", "eu-central-1")
+    housekeeping.place(str(tmp_path), "eu-central-1")
+    assert opened == [("s3://other/runs", "eu-central-1"), (str(tmp_path), None)]

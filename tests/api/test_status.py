@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from lammps_jobs.api.run import LOOKS, Run
 from lammps_jobs.api.status import LOST, Reading, derive
 from lammps_jobs.backends.base import JobStatus
 from lammps_jobs.backends.local import LocalBackend
+from lammps_jobs.record import index
 from lammps_jobs.record.documents import (
     Attempt,
     AttemptEnd,
@@ -21,11 +23,13 @@ from lammps_jobs.record.documents import (
     Fidelity,
     Progress,
     Result,
+    ResultFacts,
     RunSpec,
     Submission,
 )
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.summary import claimed, told
 
 GONE, RUNNING, PENDING = JobStatus("gone"), JobStatus("running"), JobStatus("pending", "no capacity", "wait")
 BLOB = Blob(sha256="0" * 64, size=1)
@@ -156,8 +160,8 @@ def record_of(folder: Path, attempts: int, checkpoints: int, events: int) -> Run
     for number in range(1, attempts + 1):
         record.claim(claim(number))
         for event in range(events):
-            told = Event(attempt=number, kind="resumed", text="", fidelity=Fidelity(grade="faithful"))
-            record.append_event(told, event)
+            happened = Event(attempt=number, kind="resumed", text="", fidelity=Fidelity(grade="faithful"))
+            record.append_event(happened, event)
         if number < attempts:
             record.end(ended("interrupted", number))
     for seq in range(1, checkpoints + 1):
@@ -222,3 +226,30 @@ def test_cancelled_run_keeps_its_attempt_its_step_and_its_fidelity(tmp_path):
     assert run.resumed_at == ((1, 250),)
     record.claim(record.attempt(1).model_copy(update={"number": 2}))
     assert run.status.state == "lost"  # another attempt is another matter
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("outcome", ["cancelled", "failed", "interrupted"])
+def test_result_of_an_attempt_that_was_overtaken_counts_however_the_newer_one_ended(tmp_path, outcome, is_told):
+    """It passed its last look for newer ones before there was one: found by the explorer of the protocol."""
+    record = RunRecord(open_root(str(tmp_path)), "melt")
+    record.submit(Submission(spec=RunSpec(name="melt", script="in.melt", inputs={})))
+    backend = LocalBackend(str(tmp_path))  # of these attempts no process is left
+    run = Run(record, backend)
+    for number in (1, 2):
+        record.claim(claim(number))
+        record.tell_of(partial(claimed, attempt=claim(number)), may_remove=True)
+    if outcome == "cancelled":
+        run.cancel()
+    else:
+        end = ended(outcome, 2)
+        record.end(end)
+        record.tell_of(partial(told, attempt=claim(2), end=end), may_remove=True)
+    assert run.status.state == outcome
+    result = Result(attempt=1, step=9, outputs={})
+    assert RunRecord(record.root, "melt").finish(result)
+    if is_told:  # else it died just then
+        facts = ResultFacts(attempt=1, step=9, finished=result.finished)
+        record.tell_of(partial(told, attempt=claim(1), result=facts), may_remove=True)
+        assert [row.kind for row in index.rows(record.root)] == ["finished"]
+    assert Run(RunRecord(record.root, "melt"), backend).status.state == "finished"

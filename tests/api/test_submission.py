@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lammps_jobs import Cluster, NameTaken, UsageError
-from lammps_jobs.api.cluster import values_of
+from lammps_jobs.api.naming import values_of
 from lammps_jobs.backends.base import JobStatus
-from lammps_jobs.record import object_store, run_record
+from lammps_jobs.record import blobs as record_blobs
+from lammps_jobs.record import object_store
 from lammps_jobs.record.documents import RunSpec
 from lammps_jobs.record.object_store import open_root
 
@@ -55,7 +56,7 @@ def test_each_input_is_read_once_and_a_taken_name_uploads_nothing(queue, script,
 
     chunks_of = object_store.chunks_of
     monkeypatch.setattr(object_store, "chunks_of", reading)
-    monkeypatch.setattr(run_record, "chunks_of", reading)
+    monkeypatch.setattr(record_blobs, "chunks_of", reading)
     path = script("units lj\ninclude more.inc\n", more__inc="# more\n")
     run = queue.submit(path, name="one")
     assert sorted(read) == ["in.test", "more.inc"]

@@ -8,9 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from lammps_jobs import Interrupted, NoSuchRun, UsageError
 from lammps_jobs.api.over import members_of, names_of, values_of
+from lammps_jobs.cli.base import commands
 from lammps_jobs.formats.averages import mean_and_error
 from lammps_jobs.record.sweep_record import Member
 from tests.conftest import START, bare
@@ -119,6 +121,16 @@ def test_sweep_runs_each_member_as_it_would_be_alone_and_retries_what_failed(clu
     words = [sys.executable, "-m", "lammps_jobs", "--store", str(tmp_path / "store"), "averages", "swept", "--json"]
     said = subprocess.run(words, capture_output=True, text=True, check=True, timeout=scaled(60)).stdout
     assert len(json.loads(said)) == 5
+    shown = _said(tmp_path, "sweep-status", "swept", "--state", "failed")
+    assert "swept: 5 runs, 3 finished, 2 failed" in shown
+    assert "frobnicate" in shown
+    assert _said(tmp_path, "thermo", "swept").startswith("T,seed,Stage,Step,")
+
+
+def _said(folder, *words: str) -> str:
+    done = CliRunner().invoke(commands, ["--store", str(folder / "store"), *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.engine

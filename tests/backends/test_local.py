@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,11 +17,13 @@ import pytest
 from lammps_jobs.api.run import Run
 from lammps_jobs.backends import local
 from lammps_jobs.backends.local import LocalBackend
-from lammps_jobs.errors import WrongState
-from lammps_jobs.record.documents import Attempt, Progress, RunSpec, Submission, now
+from lammps_jobs.errors import StoreError, WrongState
+from lammps_jobs.record.documents import Attempt, AttemptEnd, Blob, Progress, RunSpec, Submission, now
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.supervisor import __main__ as supervisor
 from lammps_jobs.supervisor import process
+from lammps_jobs.supervisor.__main__ import LAST_WORD
 from lammps_jobs.testing import BackendTests
 from tests.conftest import script_of
 from tests.waiting import scaled
@@ -123,3 +127,54 @@ def test_run_whose_first_attempt_died_before_its_claim_can_be_resumed(record, mo
     record.submit(Submission(spec=RunSpec(name="melt", script="in.melt", inputs={})))
     Run(record, LocalBackend("x")).resume()
     assert started == ["melt"]
+
+
+def test_run_whose_first_attempt_never_claimed_is_cancelled_and_interrupting_it_harms_nothing(record):
+    """It has no attempt that anything could be asked of."""
+    record.submit(Submission(spec=RunSpec(name="melt", script="in.melt", inputs={})))
+    run = Run(record, LocalBackend("x"))
+    assert run.status.state == "waiting"
+    run.interrupt()
+    run.cancel()
+    assert Run(RunRecord(record.root, "melt"), LocalBackend("x")).status.state == "cancelled"
+
+
+def ours(record: RunRecord, tmp_path: Path) -> Path:
+    scratch = tmp_path / "lammps-jobs-x"
+    scratch.mkdir()
+    (scratch / local.OWNER).write_text(LocalBackend("x")._mark(record.name))
+    return scratch
+
+
+def test_end_that_the_store_did_not_take_is_told_from_the_attempts_folder(record, tmp_path):
+    record.submit(Submission(spec=RunSpec(name="melt", script="in.melt", inputs={})))
+    scratch = ours(record, tmp_path)
+    claimed(record, scratch, supervisor_started=0.0)
+    end = AttemptEnd(number=1, outcome="failed", reason="The store may not be written.", where="/mnt/full")
+    (scratch / LAST_WORD).write_text(end.model_dump_json())
+    state = Run(record, LocalBackend("x")).status
+    assert state.state == "lost"
+    assert "The store may not be written. /mnt/full" in state.reason
+    (scratch / local.OWNER).write_text("somebody else's")
+    assert "may not be written" not in Run(record, LocalBackend("x")).status.reason
+
+
+def test_attempt_whose_end_the_store_does_not_take_leaves_it_in_its_folder(record, tmp_path, monkeypatch):
+    """Here the store refuses the end alone: the reason it was, an input that is not there, must not be lost."""
+    gone = Blob(sha256="0" * 64, size=1)
+    record.submit(Submission(spec=RunSpec(name="melt", script="in.melt", inputs={"in.melt": gone})))
+    scratch = ours(record, tmp_path)
+
+    def refuse(self, end):
+        raise StoreError("The store may not be written.")
+
+    monkeypatch.setattr(RunRecord, "end", refuse)
+    job = {"store": str(tmp_path / "store"), "run": "melt", "scratch": str(scratch)}
+    monkeypatch.setattr(sys, "argv", ["supervisor", json.dumps(job)])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert supervisor.main()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert json.loads((scratch / LAST_WORD).read_text())["error"] == "InputMissing"

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.endpoint import Call, Fault
 from lammps_jobs.errors import StoreAway, StoreError
-from lammps_jobs.record import object_store, run_record
+from lammps_jobs.record import blobs, object_store
 from lammps_jobs.record.documents import Attempt
 from lammps_jobs.record.object_store import CHUNK, open_root
 from lammps_jobs.record.run_record import RunRecord
@@ -80,7 +80,7 @@ def test_large_file_goes_in_parts_and_a_broken_part_is_sent_again(waiting, recor
 
 
 def test_parts_grow_with_the_file_because_their_number_is_limited(waiting, record, monkeypatch, tmp_path):
-    monkeypatch.setattr(run_record, "MOST_PARTS", 2)
+    monkeypatch.setattr(blobs, "MOST_PARTS", 2)
     path = tmp_path / "huge"
     path.write_bytes(b"fedcba9876543210" * (5 * CHUNK // 32))
     waiting.endpoint.calls.clear()

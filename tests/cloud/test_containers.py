@@ -156,6 +156,38 @@ def test_machine_without_a_working_gpu_is_given_back(cloud, script):
     assert any("nvidia-smi is missing" in line for line in lines_of(cloud, run))
 
 
+def test_each_job_of_a_machine_has_a_folder_of_its_own_that_goes_with_it(cloud, stack, script):
+    """HOME and TMPDIR are in it, others cannot look into it, and nothing of a killed attempt stays."""
+    looks = "shell 'touch $HOME/mine $TMPDIR/also'\n"
+    path = script(looks + script_of("nve", 30_000))
+    first, second = (stack.submit(path, name=name, checkpoints=SOON) for name in ("mine", "theirs"))
+    jobs = [job_of(cloud, run) for run in (first, second)]
+    for run in (first, second):
+        checkpointed(run, 1)
+    volumes = cloud.podman("volume", "ls", "--format", "{{.Name}}").stdout.split()
+    assert {job.machine.container for job in jobs if job.machine} <= set(volumes)
+    held = [cloud.podman("exec", job.machine.container, "ls", "/home/lammps").stdout for job in jobs if job.machine]
+    assert all("mine" in one and "also" in one for one in held)
+    assert len({word for one in held for word in one.split() if word.endswith("-1")}) == 2, "each has its own attempt"
+    asked = ["exec", jobs[0].machine.container, "sh", "-c", "stat --format '%u %a' /home/lammps/*-1"]
+    assert cloud.podman(*asked).stdout.split() == ["1000", "700"]
+    killed = jobs[0].machine.container
+    cloud.reclaim(jobs[0], notice=False)
+    attempting(first, jobs[0], 2)
+    assert killed not in cloud.podman("volume", "ls", "--format", "{{.Name}}").stdout.split()
+    for run in (first, second):
+        run.cancel()
+        ended(run)
+
+
+def test_an_image_without_the_folder_of_the_jobs_says_so(cloud):
+    done = cloud.podman("run", "--rm", "--network", "host", "--read-only", "--user", "1000:1000", "--env",
+                        "LAMMPS_JOBS_SCRATCH=/opt", "localhost/lammps-jobs:cpu", "python3", "-c",
+                        "from pathlib import Path; from lammps_jobs.backends.aws_batch import container as c;"
+                        "c._make(Path('/opt/job-1'))", check=False)  # fmt: skip
+    assert "/opt cannot be written" in done.stderr
+
+
 def test_without_a_metadata_service_the_attempt_runs(cloud, stack, script, monkeypatch):
     """Not on EC2, or the service is switched off: nobody announces anything, and nothing else is wrong."""
     monkeypatch.setattr(cloud, "has_metadata", False)

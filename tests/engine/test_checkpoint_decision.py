@@ -10,12 +10,16 @@ from lammps_jobs.engine.checkpoint_handler import CheckpointHandler
 from lammps_jobs.engine.cut_points import (
     MOST_SOUGHT,
     PIECE_S,
+    Due,
     Piece,
     Request,
     at_boundary,
     length_after,
     next_piece,
     next_planned,
+    piece_to_output,
+    planned_after,
+    planned_since,
 )
 from lammps_jobs.protocol.messages import Stop, TakeCheckpoint
 from lammps_jobs.record.documents import CutPlan
@@ -67,6 +71,63 @@ def test_no_piece_leads_beyond_the_end_of_the_run(step, more, length, rate, now,
 ])  # fmt: skip
 def test_length_of_a_piece_follows_the_speed(steps, seconds, expected):
     assert length_after(steps, seconds) == expected
+
+
+# -- where pieces end at output ------------------------------------------------------------------------
+
+
+def to_output(step=1000, length=50, most=10_000, last=100_000, request=None, due=None, **output) -> Piece:
+    known = Due(**{"next": 1100, "thermo_every": 100} | output)
+    return piece_to_output(request, due, step, 0, last, length, most, known)
+
+
+@pytest.mark.parametrize(("given", "steps"), [
+    ({}, 100),  # not 50: no output is due there
+    ({"length": 1}, 100),
+    ({"length": 250}, 200),  # rows of thermo output come at all multiples
+    ({"length": 250, "thermo_every": 0}, 100),
+    ({"step": 1050, "length": 30, "next": 1070}, 20),  # a dump
+    ({"step": 1050, "length": 60, "next": 1070}, 50),
+    ({"next": 50_000, "thermo_every": 0, "most": 2000}, 2000),  # or nobody could stop it
+    ({"last": 1080}, 80),
+])  # fmt: skip
+def test_piece_ends_where_output_is_due(given, steps):
+    assert to_output(**given) == Piece(steps)
+
+
+def test_cut_is_taken_where_a_piece_has_ended_without_a_step_for_it():
+    assert to_output(request=CHECKPOINT) == Piece(0, "checkpoint")
+    assert to_output(request=STOP) == Piece(0, "stop")
+    assert to_output(request=STOP, step=0, next=100) == Piece(100), "the run's first step belongs to its set-up"
+    due = Piece(0, "stop", exactly=True)
+    assert to_output(due=due) == due
+
+
+@pytest.mark.parametrize(("plan", "step", "found"), [
+    (CutPlan(at=(0.5,)), 500, True),
+    (CutPlan(at=(0.5,)), 600, True),  # the first piece that ends behind it
+    (CutPlan(at=(0.5,)), 400, False),
+    (CutPlan(cut_at=((2, 500),)), 500, True),
+    (CutPlan(cut_at=((1, 500),)), 500, False),
+    (CutPlan(at=(0.99,)), 1000, False),  # the run's own end
+])  # fmt: skip
+def test_rehearsed_cut_is_taken_at_the_first_end_of_a_piece_behind_it(plan, step, found):
+    seen = planned_since(plan, 2, step, before=step - 200, first=0, last=1000, taken=0)
+    assert (seen is not None) == found
+
+
+def test_next_rehearsed_cuts_are_known_before_a_piece_begins():
+    plan = CutPlan(at=(0.25, 0.6, 1.0), cut_at=((1, 300), (2, 450), (2, 480)))
+    assert planned_after(plan, 2, 300, first=0, last=1000) == (450, 600)
+    assert planned_after(plan, 2, 480, first=0, last=1000) == (1000, 600)
+    assert planned_after(plan, 2, 700, first=0, last=1000) == (1000, 1000)
+
+
+@given(step=st.integers(0, 10**6), more=st.integers(1, 10**5), length=st.integers(1, 10**5), most=st.integers(1, 10**5),
+       every=st.integers(0, 1000), ahead=st.integers(0, 10**5))  # fmt: skip
+def test_no_piece_to_output_leads_beyond_the_end_of_the_run_or_stays(step, more, length, most, every, ahead):
+    found = piece_to_output(None, None, step, 0, step + more, length, most, Due(step + ahead, every))
+    assert 1 <= found.steps <= min(more, most)
 
 
 # -- between two stages --------------------------------------------------------------------------------

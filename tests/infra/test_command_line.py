@@ -15,7 +15,7 @@ import pytest
 from emulator import ROOT
 from emulator.account import Account
 from emulator.provider import serving
-from emulator.pulumi_engine import HINT, CommandLine, command_line, pulumi_binary
+from emulator.pulumi_engine import HINT, NO_REGISTRY, OFFLINE, CommandLine, command_line, pulumi_binary
 from emulator.servers import moto
 from lammps_jobs.backends.aws_batch.contract import parse
 from tests.waiting import scaled
@@ -24,9 +24,9 @@ needs_engine = pytest.mark.skipif(pulumi_binary() is None, reason=HINT)
 
 
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account(request) -> Iterator[Account]:
     with moto(MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
-        yield Account(url, "eu-central-1")
+        yield Account(url, getattr(request, "param", "eu-central-1"))
 
 
 @pytest.fixture
@@ -63,18 +63,91 @@ def test_the_life_of_a_stack_as_it_is_typed(pulumi, account, tmp_path: Path):
     assert json.loads(pulumi("stack", "ls", "--json")) == []
 
 
-def test_what_the_program_imports_is_what_pulumi_installs():
-    """A fresh clone has nothing but what infra/requirements.txt names."""
-    (line,) = [line for line in (ROOT / "infra" / "requirements.txt").read_text().splitlines() if line[0] != "#"]
-    lock = (ROOT / "infra" / line.removeprefix("-r ")).read_text()
-    installed = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
-    script = "import sys, infra.stack; print(*{n.partition('.')[0] for n in sys.modules})"
+KEPT = {"Bucket", "BucketPublicAccessBlock", "BucketOwnershipControls", "BucketPolicy", "BucketVersioning", "Key",
+        "Alias", "BucketServerSideEncryptionConfiguration", "BucketLifecycleConfiguration", "ServiceQuota"}  # fmt: skip
+
+
+def kinds(account: Account) -> set[str]:
+    return {kind.rpartition(":")[2] for kind, _ in account.made}
+
+
+@needs_engine
+@pytest.mark.parametrize("account", ["us-east-1"], indirect=True)
+def test_the_life_of_prod_whose_results_outlive_it(pulumi, account, tmp_path: Path):
+    account.quotas["L-7212CCBC"] = 0.0  # prod asks for more
+    pulumi("login", f"file://{tmp_path / 'backend'}")
+    pulumi("stack", "init", "prod")
+    pulumi("config", "set", "--path", "lammps-jobs:alerts.emails[0]", "group@example.org")
+    warned = pulumi("preview")
+    typed = set(re.findall(r"pulumi (config set (?:--path )?\S+ \S+?)(?:;|$)", warned, re.MULTILINE))
+    assert len(typed) == 4, warned  # the account, and three zones
+    for command in sorted(typed):  # a list grows at its end
+        pulumi(*command.replace("'", "").replace("NUMBER", "123456789012").split())
+    said = pulumi("up", "--yes", "--policy-pack", "policy")
+    assert "is not set" not in said
+    assert "lammps-jobs@v1.0.0" in said
+    assert counts(said)["created"] > 90
+    assert (
+        "RequestServiceQuotaIncrease",
+        {"ServiceCode": "ec2", "QuotaCode": "L-7212CCBC", "DesiredValue": 384.0},
+    ) in (account.only_checked)
+    assert set(counts(pulumi("up", "--yes", "--refresh"))) == {"unchanged"}
+    outputs = parse(pulumi("stack", "output", "--json"), "pulumi stack output --json")
+    assert outputs.pool("a100").instance_types == ("p4d.24xlarge", "p4de.24xlarge")
+    s3 = account.client("s3")
+    s3.delete_bucket_policy(Bucket=outputs.bucket)  # moto takes its TLS-only rule for a rule against all
+    s3.put_object(Bucket=outputs.bucket, Key="runs/melt/submission.json", Body=b"{}")
+    assert "protect" in pulumi("destroy", "--yes", fails=True)
+    assert {"JobQueue", "Vpc"} <= kinds(account), "nothing goes while something is protected"
+    # what `docs/deploy.md` says of taking it down
+    pulumi("config", "set", "lammps-jobs:protect", "false")
+    pulumi("up", "--yes")
+    pulumi("destroy", "--yes")
+    assert kinds(account) == KEPT
+    assert s3.list_objects_v2(Bucket=outputs.bucket)["KeyCount"] == 1
+    pulumi("stack", "rm", "--yes")
+
+
+def imported() -> set[str]:
+    """The packages that the program and its policies import."""
+    script = "import sys, infra.stack, policy.pack; print(*{n.partition('.')[0] for n in sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True,
                           timeout=scaled(60))  # fmt: skip
     providers = importlib.metadata.packages_distributions()
-    needed = {re.sub(r"[-_.]+", "-", name).lower() for module in done.stdout.split()
-              for name in providers.get(module, []) if module not in ("lammps_jobs", "infra")}  # fmt: skip
-    needed -= {"setuptools", "coverage", "lammps-jobs"}
-    assert needed <= installed
-    assert "pulumi-aws" in needed
-    assert not {"moto", "lammps", "boto3", "pytest"} & installed, "and nothing else"
+    return {same(name) for module in done.stdout.split() for name in providers.get(module, [])
+            if module not in ("lammps_jobs", "infra")} - {"setuptools", "coverage", "lammps-jobs"}  # fmt: skip
+
+
+def same(name: str) -> str:
+    """A package's name as all write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked() -> dict[str, str]:
+    """What infra/requirements.txt names, and the versions."""
+    (line,) = [line for line in (ROOT / "infra" / "requirements.txt").read_text().splitlines() if line[0] != "#"]
+    lock = (ROOT / "infra" / line.removeprefix("-r ")).read_text()
+    return {same(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE)}
+
+
+def test_what_the_program_imports_is_what_pulumi_installs():
+    """A fresh clone has nothing but what infra/requirements.txt names."""
+    assert imported() <= locked().keys()
+    wanted = (ROOT / "requirements" / "infra.in").read_text()
+    assert {same(name) for name in re.findall(r"^[\w.-]+$", wanted, re.MULTILINE)} <= imported(), "and nothing else"
+
+
+@needs_engine
+def test_a_fresh_clone_needs_pulumi_install_and_nothing_else(pulumi, tmp_path: Path):
+    (pulumi.project / ".venv").unlink()  # the developers'
+    pulumi("login", f"file://{tmp_path / 'backend'}")
+    pulumi("stack", "init", "dev")
+    said = pulumi.tried("install")
+    if said.returncode and any(word in said.stdout + said.stderr for word in OFFLINE):
+        pytest.skip(NO_REGISTRY)
+    assert said.returncode == 0, said.stdout + said.stderr
+    python = str(pulumi.project / ".venv" / "bin" / "python")
+    listed = subprocess.run([python, "-m", "pip", "list", "--format", "json", "--exclude", "pip"],
+                            capture_output=True, text=True, check=True, timeout=scaled(60))  # fmt: skip
+    assert {same(one["name"]): one["version"] for one in json.loads(listed.stdout)} == locked()
+    assert counts(pulumi("preview", "--policy-pack", "policy"))["create"] > 70

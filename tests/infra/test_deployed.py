@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from emulator import ROOT
 from emulator.account import Account
 from emulator.graph import Graph, config_of, run
 from emulator.servers import moto
+from lammps_jobs import doctor
 from lammps_jobs.backends.aws_batch.contract import StackOutputs, load
 
 pytestmark = pytest.mark.xdist_group("deployed")  # both stacks are made once
@@ -122,3 +125,26 @@ def test_unknown_type_fails_instead_of_being_passed_over(deployed):
         deployed[1].create("aws:ec2/instance:Instance", {})
     with pytest.raises(ValueError, match="is unknown"):
         deployed[1].create("aws:ec2/routeTable:RouteTable", {"vpcIdd": "x"})
+
+
+def test_the_checklist_of_the_docs_is_checked_line_by_line(deployed, outputs):
+    found = {one.check: one for one in doctor.production(outputs.stack)}
+    section = (ROOT / "docs" / "deploy.md").read_text().partition("## Production checklist")[2].partition("\n## ")[0]
+    assert list(found) == re.findall(r"^\| \*(.*?)\* ", section, re.MULTILINE)
+    wrong = {name for name, one in found.items() if not one.is_well}
+    assert wrong == ({"somebody is told", "a budget watches"} if outputs.stack == "dev" else set())
+    assert all(found[name].remedy for name in wrong)
+
+
+def test_the_checklist_notices_what_was_changed_by_hand(deployed, outputs):
+    account, name = deployed[1], f"lammps-jobs-{outputs.stack}-job-failed"
+    cloudwatch, s3 = account.client("cloudwatch"), account.client("s3")
+    cloudwatch.disable_alarm_actions(AlarmNames=[name])
+    s3.put_bucket_versioning(Bucket=outputs.bucket, VersioningConfiguration={"Status": "Suspended"})
+    try:
+        wrong = {one.check: one.what for one in doctor.production(outputs.stack) if not one.is_well}
+    finally:
+        cloudwatch.enable_alarm_actions(AlarmNames=[name])
+        s3.put_bucket_versioning(Bucket=outputs.bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert name in wrong["alarms are on"]
+    assert wrong["deleted things come back"] == "What is deleted is gone at once."

@@ -123,14 +123,6 @@ def test_what_is_wrong_is_said_by_pulumi_itself(account_type, changes, expected,
         assert "Traceback" not in str(error.value)
 
 
-def test_policy_pack_lets_the_stack_pass(account, tmp_path: Path):
-    with serving(account) as providers:
-        stack = stack_of("prod", with_docker, tmp_path, providers=providers, config=config_of("prod"))
-        done = stack.up(policy_packs=[str(ROOT / "policy")], **QUIET)
-        assert "lammps-jobs@v1.0.0" in done.stdout
-        assert done.summary.resource_changes["create"] > 50
-
-
 def test_policy_pack_stops_a_public_bucket_before_it_is_made(account, tmp_path: Path):
     def program() -> None:
         pulumi_aws.s3.Bucket("open", acl="public-read")

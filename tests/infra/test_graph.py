@@ -77,7 +77,7 @@ def test_spot_comes_first_and_on_demand_after(dev):
 def test_launch_template(graph):
     for template in graph.of("aws:ec2/launchTemplate:LaunchTemplate").values():
         options = template["metadataOptions"]
-        assert (options["httpTokens"], options["httpPutResponseHopLimit"]) == ("required", 2)
+        assert (options["httpTokens"], options["httpPutResponseHopLimit"]) == ("required", 1)
         assert template["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
         script = base64.b64decode(template["userData"]).decode()
         assert script.startswith("MIME-Version: 1.0")
@@ -91,6 +91,9 @@ def test_job_definition(graph):
         assert not container["privileged"]
         assert container["readonlyRootFilesystem"]
         assert container["user"] == "1000:1000"
+        volumes = {one["name"]: one["host"].get("sourcePath") for one in container["volumes"]}
+        shared = [one for one in container["mountPoints"] if volumes[one["sourceVolume"]]]
+        assert all(one["readOnly"] for one in shared), "jobs of different users would write into one folder"
         rules_ = definition["retryStrategy"]["evaluateOnExits"]
         assert len(rules_) <= 5, "AWS Batch takes no more"
         assert rules_[-1] == {"action": "EXIT", "onReason": "*"}, "what no rule matches would be retried"

@@ -261,11 +261,11 @@ def copy(folder: Path) -> Path:
 def test_the_tag_of_an_image_changes_with_all_that_docker_sees(monkeypatch, tmp_path: Path):
     root = copy(tmp_path)
     monkeypatch.setattr(images, "ROOT", root)  # a constant of the program, which has no arguments
-    seen = {images.source_digest({}), images.source_digest({"CUDA_VERSION": "12.6"})}
+    seen = {images.source_digest({}), images.source_digest({"GPU_ARCH": "Ada89"})}
     for name in ("requirements/image.lock", "requirements/image-gpu.lock", "README.md", "image/Dockerfile"):
         (root / name).write_text((root / name).read_text() + "#\n")
         seen.add(images.source_digest({}))
-    (root / "image" / "build-gpu").chmod(0o600)
+    (root / "image" / "build-lammps").chmod(0o600)
     seen.add(images.source_digest({}))
     assert len(seen) == 7
     (root / "requirements" / "dev.lock").write_text("")

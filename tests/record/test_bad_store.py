@@ -22,7 +22,8 @@ from lammps_jobs.record.documents import (
     Submission,
 )
 from lammps_jobs.record.object_store import open_root
-from lammps_jobs.record.run_record import MOST_MANIFESTS, RunRecord
+from lammps_jobs.record.run_objects import MOST_MANIFESTS
+from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor import recovery
 from lammps_jobs.supervisor.blame import Barred
 from lammps_jobs.supervisor.recorder import Recorder
@@ -277,6 +278,21 @@ def test_one_unreadable_document_costs_one_row_at_most(tmp_path, tail, content):
     assert set(found) == {"good", "bad"}
     assert found["good"].state == "failed"
     RunRecord(cluster._root, "bad").events()
+
+
+def test_document_of_gigabytes_is_not_read(tmp_path):
+    """Whoever may write to a store could fill the memory of all who list it."""
+    cluster = lammps_jobs.connect(store=tmp_path / "store")
+    for name in ("good", "bad"):
+        record = RunRecord(cluster._root, name)
+        record.submit(Submission(spec=RunSpec(name=name, script="in.x", inputs={})))
+        record.cancel(Cancelled(attempt=0))
+    for tail in ("spec.json", "attempts/0000.cancelled.json", "head.json"):
+        with (tmp_path / "store" / "bad" / tail).open("wb") as file:
+            file.truncate(8 * 2**30)  # takes no room, and more memory than there may be
+    assert {state.name: state.state for state in cluster.statuses()} == {"good": "cancelled", "bad": "unreadable"}
+    with pytest.raises(Damaged, match="far too long"):
+        RunRecord(cluster._root, "bad").submission()
 
 
 def test_torn_specification_and_result_are_healed_by_writing_them_again(record, tmp_path):

@@ -8,7 +8,7 @@ from lammps_jobs import CutPlan
 from lammps_jobs.errors import (
     OtherFormat,
 )
-from lammps_jobs.record.documents import Attempt
+from lammps_jobs.record.documents import FORMAT, Attempt
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
 from tests.conftest import outputs, script_of
@@ -43,7 +43,7 @@ def test_truncated_manifest_falls_back(stopped, tmp_path):
 def test_newer_record_is_refused_with_a_remedy(cluster, script, tmp_path):
     run = finish(cluster.submit(script(script_of("nve", 100))))
     spec = tmp_path / "store" / run.name / "spec.json"
-    spec.write_text(spec.read_text().replace('"format": 4', '"format": 99'))
+    spec.write_text(spec.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
     with pytest.raises(OtherFormat, match="99"):
         cluster.run(run.name)
 

@@ -11,8 +11,10 @@ import pytest
 
 from lammps_jobs.errors import Damaged
 from lammps_jobs.protocol.messages import Cut, Gained
+from lammps_jobs.record import layout
+from lammps_jobs.record.blobs import BY_LIST
 from lammps_jobs.record.documents import Attempt, Blob, Checkpoint, Fidelity, Lineage, OutputFile
-from lammps_jobs.record.object_store import open_root
+from lammps_jobs.record.object_store import is_folder, open_root
 from lammps_jobs.record.run_record import RunRecord, run_names
 from lammps_jobs.supervisor.recorder import Recorder
 from tests.protocol.samples import engine_state
@@ -123,6 +125,20 @@ def test_missing_segment_makes_a_checkpoint_damaged(record, tmp_path):
     obstore.delete(record.root, f"x/blobs/{output.segments[0].sha256}")
     with pytest.raises(Damaged, match="out"):
         record.verify(checkpoint)
+
+
+def test_missing_and_short_segments_are_found_among_many(record, monkeypatch):
+    """In a bucket by lists, and by no more looks at single objects than are in doubt."""
+    segments = [record.put_bytes(b"segment %d" % number) for number in range(3 * BY_LIST)]
+    elsewhere = Blob(sha256=hashlib.sha256(b"shared").hexdigest(), size=6)
+    obstore.put(record.root, layout.shared_input(elsewhere.name), b"shared")
+    gone, short = segments[7], segments[-1]
+    obstore.delete(record.root, f"x/blobs/{gone.name}")
+    obstore.put(record.root, f"x/blobs/{short.name}", b"s")
+    looked, head = [], obstore.head
+    monkeypatch.setattr(obstore, "head", lambda root, key: looked.append(key) or head(root, key))
+    assert set(record.not_whole([*segments, elsewhere])) == {gone, short}
+    assert is_folder(record.root) or len(looked) <= 2 * 3
 
 
 def test_runs_are_listed(record):

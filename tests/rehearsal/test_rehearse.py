@@ -120,7 +120,8 @@ def test_command_line_text_json_page_and_exit_codes(script, tmp_path):
 
 
 def test_script_without_a_place_to_cut_is_untested_and_has_its_last_state_on_all_sides(script, tmp_path):
-    said = call("rehearse", script(START + "fix 1 all nve\nrun 5\n"), "--keep", tmp_path / "sides")
+    text = START + "neigh_modify delay 0 every 1000 check no\nfix 1 all nve\nrun 5\n"  # a cut waits for a rebuild
+    said = call("rehearse", script(text), "--keep", tmp_path / "sides")
     assert said.returncode == 23
     assert "in.test: untested" in said.stdout
     assert "exact" not in said.stdout

@@ -70,6 +70,39 @@ def test_harm_to_a_run_that_nobody_interrupted_is_different_whatever_the_grade(g
     assert (report.verdict, report.equals_bare) == ("different", False)
 
 
+NOISE = (row(400, 1e-12),)
+
+
+@pytest.mark.parametrize("grade", ["exact", "faithful"])
+def test_what_two_runs_of_bare_lammps_differ_in_is_not_held_against_a_resume(grade):
+    found = with_side(fidelity=Fidelity(grade=grade, as_if="never cut"), against_bare=(row(1100, 0.5),))
+    report = judge(replace(found, noise=NOISE, harm=(row(300, 1e-10),)))
+    assert (report.verdict, report.harm, report.equals_bare) == ("faithful", (), False), "never more than bare keeps"
+    assert "as reproducible as LAMMPS is here: two runs of bare LAMMPS differ in log.lammps" in report.reasons
+    assert "bare and bare again" in text(report)
+    assert judge(replace(found, noise=())).verdict == "different" or grade == "faithful"
+
+
+@pytest.mark.parametrize("beyond", [row(1100, 0.5, "other.log"), Difference("log.lammps", "run 1", "5 rows", "4 rows"),
+                                    Difference("log.lammps", "the file itself", "a file", "missing")])  # fmt: skip
+def test_bare_lammps_that_does_not_repeat_itself_excuses_no_other_file_and_no_missing_row(beyond):
+    found = with_side(fidelity=Fidelity(as_if="never cut"), against_bare=(beyond,))
+    assert judge(replace(found, noise=NOISE)).verdict == "different"
+    assert judge(replace(CLEAN, noise=NOISE, harm=(beyond,))).verdict == "different"
+
+
+def test_means_that_contradict_the_physics_are_wrong_however_noisy_bare_lammps_is():
+    wrong = with_side(fidelity=Fidelity(grade="faithful"), against_bare=(row(1100, 0.5),), means=(row(0, 1.0),))
+    assert judge(replace(wrong, noise=NOISE)).verdict == "different"
+
+
+def test_rows_that_differ_before_anything_was_cut_are_noise_where_bare_lammps_has_it():
+    early = Difference("log.lammps", "run 1, row 4, before anything was cut", "1.5", "1.6")
+    found = with_side(fidelity=Fidelity(grade="faithful"), against_bare=(row(1100, 0.5),), means=(early,))
+    assert judge(replace(found, noise=NOISE)).verdict == "faithful"
+    assert judge(found).verdict == "different"
+
+
 def test_stage_that_was_run_again_without_cuts_is_refused_with_its_reason():
     report = judge(replace(CLEAN, unusable={1: "after a cut: ERROR: Lost atoms"}))
     assert (report.verdict, report.stages[0].grade) == ("refused", "refused")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from lammps_jobs.script.accelerators import Survey, survey, switches
+from lammps_jobs.script.accelerators import Survey, Switches, survey, switches
 
 LJ, REAX, HYBRID = Survey(("lj/cut",), None), Survey(("reaxff",), None), Survey(("eam", "snap"), None)
-KOKKOS_FULL = ["-k", "on", "g", "1", "-sf", "kk", "-pk", "kokkos", "neigh", "full", "newton", "off"]
-KOKKOS_HALF = [*KOKKOS_FULL[:-4], "neigh", "half", "newton", "on"]
-GPU = ["-sf", "gpu", "-pk", "gpu", "1"]
+KOKKOS_FULL = ("-k", "on", "g", "1", "-sf", "kk", "-pk", "kokkos", "neigh", "full", "newton", "off")
+KOKKOS_HALF = (*KOKKOS_FULL[:-4], "neigh", "half", "newton", "on")
+KOKKOS_GRANULAR = (*KOKKOS_FULL[:-4], "neigh", "half", "newton", "off")
+GPU = ("-sf", "gpu", "-pk", "gpu", "1")
 
 
 @pytest.mark.parametrize(
@@ -21,29 +22,31 @@ GPU = ["-sf", "gpu", "-pk", "gpu", "1"]
         ("Ampere86", LJ, GPU),
         ("Ada89", LJ, GPU),
         ("Turing75", REAX, KOKKOS_HALF),
-        ("Ada89", HYBRID, KOKKOS_FULL),
-        ("", LJ, []),
+        ("Ada89", HYBRID, KOKKOS_HALF),
+        ("", LJ, ()),
     ],
 )
 def test_package_suits_the_gpu_and_the_force_field(gpu, script, expected):
-    assert switches(gpu, 1, 1, script) == expected
+    assert switches(gpu, 1, 1, script).words == expected
 
 
 def test_user_has_the_last_word():
-    assert switches("Ampere80", 1, 1, LJ, chosen="none") == []
-    assert switches("Ampere80", 1, 1, LJ, chosen="gpu") == GPU
-    assert switches("Turing75", 1, 1, LJ, chosen="kokkos") == KOKKOS_FULL
-    assert switches("Ampere80", 1, 1, Survey(("lj/cut",), 100), chosen="kokkos") == KOKKOS_FULL
+    assert switches("Ampere80", 1, 1, LJ, chosen="none").words == ()
+    assert switches("Ampere80", 1, 1, LJ, chosen="gpu").words == GPU
+    assert switches("Turing75", 1, 1, LJ, chosen="kokkos").words == KOKKOS_FULL
+    assert switches("Ampere80", 1, 1, Survey(("lj/cut",), 100), chosen="kokkos").words == KOKKOS_FULL
 
 
 def test_small_systems_stay_on_the_cores_of_their_machine():
-    assert switches("Ampere80", 1, 1, Survey((), 1999)) == []
-    assert switches("Ampere80", 1, 1, Survey((), 2000)) == KOKKOS_FULL
+    small = switches("Ampere80", 1, 1, Survey((), 1999))
+    assert small.words == ()
+    assert "1999 atoms" in small.why
+    assert switches("Ampere80", 1, 1, Survey((), 2000)) == Switches(KOKKOS_FULL)
 
 
 def test_no_more_gpus_than_ranks():
-    assert switches("Ampere80", 8, 2, LJ)[3] == "2"
-    assert switches("Ampere80", 2, 8, LJ)[3] == "2"
+    assert switches("Ampere80", 8, 2, LJ).words[3] == "2"
+    assert switches("Ampere80", 2, 8, LJ).words[3] == "2"
 
 
 FILES = {
@@ -99,6 +102,51 @@ def test_pair_styles_are_found_by_reading_the_script(surveyed, script, styles):
 
 
 @pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("pair_style snap\n", KOKKOS_HALF),
+        ("pair_style pace product\n", KOKKOS_HALF),
+        ("pair_style meam\n", KOKKOS_HALF),
+        ("pair_style dpd 1.0 1.0 34387\n", KOKKOS_HALF),
+        ("pair_style gran/hooke/history 2e5 NULL 50 NULL 0.5 0\n", KOKKOS_GRANULAR),
+        ("pair_style lj/charmm/coul/long 8 10\ndihedral_style charmm\n", KOKKOS_HALF),
+        ("pair_style lj/cut 2.5\ndihedral_style hybrid harmonic charmmfsw\n", KOKKOS_HALF),
+        ("newton on\npair_style lj/cut 2.5\n", KOKKOS_HALF),
+        ("newton off\npair_style lj/cut 2.5\n", KOKKOS_FULL),
+        ("pair_style lj/cut 2.5\ndihedral_style harmonic\n", KOKKOS_FULL),
+    ],
+)
+def test_kokkos_gets_the_lists_that_it_takes_the_force_field_with(surveyed, script, expected):
+    assert switches("Ampere80", 1, 1, surveyed(script)) == Switches(expected)
+
+
+@pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        ("min_style fire\nminimize 0 0 10 10\n", "min_style fire"),
+        ("atom_style ellipsoid\n", "atom_style ellipsoid"),
+        ("atom_style hybrid sphere line\n", "atom_style hybrid"),
+        ("variable n index multi\nneighbor 0.3 $n\n", "neighbor multi"),
+        ("run_style respa 2 2\n", "run_style respa"),
+    ],
+)
+def test_script_that_kokkos_refuses_runs_without_it_and_that_is_said(surveyed, script, named):
+    found = switches("Ampere80", 1, 1, surveyed(f"{script}pair_style lj/cut 2.5\n"))
+    assert found.words == GPU
+    assert named in found.why
+    plain = switches("Ampere80", 1, 1, surveyed(f"{script}pair_style reaxff NULL\n"))
+    assert plain.words == ()
+    assert "without the GPU" in plain.why
+    assert switches("Ampere80", 1, 1, surveyed(script), chosen="kokkos").words[:2] == ("-k", "on"), "asked for, given"
+
+
+@pytest.mark.parametrize("script", ["min_style fire\n", "minimize 0 0 10 10\n", "atom_style hybrid sphere dipole\n",
+                                    "neighbor 0.3 bin\n", "min_style cg\nminimize 0 0 9 9\n"])  # fmt: skip
+def test_what_kokkos_takes_is_not_kept_from_it(surveyed, script):
+    assert switches("Ampere80", 1, 1, surveyed(f"{script}pair_style lj/cut 2.5\n")) == Switches(KOKKOS_FULL)
+
+
+@pytest.mark.parametrize(
     "script",
     [
         "pair_style &\n  reaxff NULL\n",
@@ -108,7 +156,7 @@ def test_pair_styles_are_found_by_reading_the_script(surveyed, script, styles):
     ],
 )
 def test_reaxff_goes_to_kokkos_wherever_the_script_says_it(surveyed, script):
-    assert switches("Turing75", 1, 1, surveyed(script)) == KOKKOS_HALF
+    assert switches("Turing75", 1, 1, surveyed(script)).words == KOKKOS_HALF
 
 
 def test_callers_variable_names_the_pair_style(surveyed):

@@ -121,6 +121,8 @@ def test_potentials_of_the_environment_come_along(found, tmp_path, monkeypatch):
     (tmp_path / "library" / "Cu.eam").write_text("")
     monkeypatch.setenv("LAMMPS_POTENTIALS", str(tmp_path / "library"))
     assert found("pair_coeff 1 1 Cu.eam\n") == {"Cu.eam"}
+    assert found("pair_coeff 1 1 ../../potentials/Cu.eam\n") == {"../../potentials/Cu.eam"}  # only its last name counts
+    assert found("fix 1 all electron/stopping 10.0 Cu.eam\n") == {"Cu.eam"}
 
 
 def test_input_above_the_scripts_folder_is_read_where_the_script_looks_for_it(tmp_path, cluster):

@@ -103,3 +103,14 @@ def test_only_dumps_without_a_frame_are_new():
 def test_every_tracked_command_has_a_rule_and_no_other():
     tracked = {row.name for row in commands.ROWS if row.effect is commands.Effect.TRACKED}
     assert set(journal._RULES) == tracked
+
+
+def test_template_of_an_atom_style_is_known_before_the_box():
+    made = recorded(
+        "molecule water h2o.mol", "molecule gas co2.mol", "atom_style hybrid template water charge", "mass 1 1"
+    )
+    assert [entry.text for entry in made.before_box()] == [
+        "molecule water h2o.mol", "atom_style hybrid template water charge"
+    ]  # fmt: skip
+    assert [entry.text for entry in made.after_box()] == ["molecule gas co2.mol"]
+    assert not recorded("atom_style full").entries

@@ -66,6 +66,7 @@ def test_trait_goes_with_the_beginning_of_a_name(beginnings, trait):
         (Trait.STORES_VALUES, "store/state"),
         (Trait.NEW_BOX_EACH_RUN, "npt/uef nvt/uef"),
         (Trait.HAS_OWN_LIBRARY, "colvars"),
+        (Trait.ORDER_OF_PAIRS, "shardlow"),
     ],
 )
 def test_trait_belongs_to_these_fixes(trait, names):

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lammps_jobs.errors import EngineDied, Fenced, InternalError, ScriptError, StoreAway, StoreError
+from lammps_jobs.errors import InternalError
 from lammps_jobs.protocol import messages
-from lammps_jobs.protocol.messages import Cut, Failed, Finished, Moved, Resumed, Started, Stop, TakeCheckpoint
-from lammps_jobs.record.documents import Blob, Checkpoint, Decision, Fidelity, ScriptLine
-from lammps_jobs.supervisor import attempt_state, stimuli, transitions
+from lammps_jobs.protocol.messages import Finished, Started, Stop, TakeCheckpoint
+from lammps_jobs.supervisor import attempt_state, stimuli
 from lammps_jobs.supervisor.actions import (
     Action,
     Append,
@@ -24,13 +23,10 @@ from lammps_jobs.supervisor.actions import (
     Publish,
     StartTry,
 )
-from lammps_jobs.supervisor.attempt_state import AttemptState, Rules
-from lammps_jobs.supervisor.blame import barred, standing
+from lammps_jobs.supervisor.attempt_state import AttemptState
 from lammps_jobs.supervisor.stimuli import (
-    ActionFailed,
     Committed,
     CutSpoiled,
-    Death,
     EngineGone,
     EngineMalformed,
     EngineSaid,
@@ -41,90 +37,18 @@ from lammps_jobs.supervisor.stimuli import (
     Tick,
     TryStarted,
 )
-from tests.protocol.samples import engine_state
-
-RULES = Rules(run="melt", attempt=2, host="here", every_s=600, grace_s=25)
-BLOB = Blob(sha256="0" * 64, size=1)
-CRASH = Death(EngineDied("SIGSEGV"), is_doubtful=True)
-KILL = Death(EngineDied("SIGKILL"), is_doubtful=False)
-SOON = 400
-
-
-def checkpoint(seq: int, step: int, *, stage: int = 1, boundary: bool = False, **fields) -> Checkpoint:
-    given = {"attempt": 1, "restart": {}, "state": BLOB, "outputs": {}, "lammps_version": 20250722, "ranks": 1}
-    return Checkpoint(seq=seq, step=step, stage=stage, stage_boundary=boundary, **(given | fields))
-
-
-def cut(*, stop: bool = False, number: int = 1) -> Cut:
-    return Cut(
-        number=number, folder=Path("cut"), state=engine_state(), stage=1, boundary=False, stop=stop, outputs=(),
-        fidelity=Fidelity(), cut_s=0.1, restart_s=0.1,
-    )  # fmt: skip
-
-
-def moved(step: int, stage: int = 1, *, cuttable: bool = True) -> Moved:
-    return Moved(step=step, target=10**9, stage=stage, steps_per_s=10, phase="running", timestep=0.005, units="lj",
-                 is_cuttable=cuttable)  # fmt: skip
-
-
-def failed(cause: str, step: int, text: str = "ERROR: Lost atoms", stage: int = 1) -> Failed:
-    return Failed(cause=cause, where=ScriptLine(file="in.melt", line=9, command="run 1"), text=text, stage=stage,
-                  step=step)  # type: ignore[arg-type]  # fmt: skip
-
-
-class Attempt:
-    """Feeds stimuli and keeps what came of them."""
-
-    def __init__(self, **given) -> None:
-        self.state, self.first = transitions.begin(RULES, 0.0, **given)
-        self.at = 0.0
-        self.all: list[Action] = list(self.first)
-
-    def __call__(self, stimulus: Stimulus) -> list[Action]:
-        self.state, did = transitions.step(self.state, stimulus)
-        self.all += did
-        return list(did)
-
-    def says(self, report: messages.Report, at: float | None = None) -> list[Action]:
-        self.at = self.at if at is None else at
-        return self(EngineSaid(self.at, self.state.number, report))
-
-    def goes_on_from(self, origin: Checkpoint | None, at: float = 0.0) -> Attempt:
-        self.at = at
-        self(TryStarted(at, origin, engine_pid=7))
-        self.says(Started(lammps_version=20250722, ranks=1))
-        if origin:
-            self.says(Resumed(stage=origin.stage, step=origin.step, seen=Fidelity(as_if="never cut")))
-        return self
-
-    def dies(self, death: Death, step: int | None = None, stage: int = 1) -> list[Action]:
-        if step is not None:
-            self.says(moved(step, stage))
-        return self(EngineGone(self.at, self.state.number, death))
-
-    def waits(self, seconds: float) -> list[Action]:
-        """Ticks, one a second."""
-        done: list[Action] = []
-        until = self.at + seconds
-        while self.at < until:
-            self.at = min(until, self.at + 1.0)
-            done += self(Tick(self.at))
-        return done
-
-
-def kinds(done: list[Action], *of: type) -> list[Action]:
-    return [action for action in done if isinstance(action, of)]
-
-
-def end_of(done: list[Action]) -> End:
-    (end,) = kinds(done, End)
-    assert isinstance(end, End)
-    return end
-
-
-def decided(done: list[Action]) -> list[tuple[str, int, int | None]]:
-    return [(a.decision.kind, a.decision.stage, a.decision.checkpoint) for a in done if isinstance(a, Decide)]
-
+from tests.supervisor.attempt import (
+    CRASH,
+    KILL,
+    RULES,
+    Attempt,
+    checkpoint,
+    cut,
+    decided,
+    end_of,
+    kinds,
+    moved,
+)
 
 # -- an attempt that nothing happens to ------------------------------------------------------------------
 
@@ -294,187 +218,36 @@ def test_a_run_that_stands_still_is_given_up_only_where_a_checkpoint_could_be_ex
         assert attempt.state.is_over is cuttable
 
 
-# -- blame -----------------------------------------------------------------------------------------------
+# -- budgets and intervals -------------------------------------------------------------------------------
 
 
-def test_one_crash_soon_after_a_cut_costs_one_try_and_no_checkpoint():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    done = attempt.dies(CRASH, 1402 + SOON)
-    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset(), with_memory=True)]
-    assert decided(attempt.all) == []
-    attempt.goes_on_from(checkpoint(9, 1402))
-    attempt.says(moved(5000))
-    assert attempt.state.suspicion is None
-
-
-def test_memory_that_cannot_be_given_back_is_left_out_and_nothing_is_blamed():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    done = attempt.says(failed("memory", 1402))
-    assert kinds(done, StartTry) == [StartTry(2, frozenset(), frozenset(), with_memory=False)]
-    assert [action.event.kind for action in kinds(done, Append)] == ["warning"]
-    assert decided(attempt.all) == []
-
-
-def test_the_second_crash_at_the_same_place_leaves_the_memory_out_and_the_third_blames_the_cut():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    attempt.dies(CRASH, 1402 + SOON)
-    attempt.goes_on_from(checkpoint(9, 1402))
-    attempt.dies(CRASH, 1402 + SOON)
-    assert [start.with_memory for start in kinds(attempt.waits(1.0), StartTry)] == [False]
-    assert decided(attempt.all) == []
-    attempt.goes_on_from(checkpoint(9, 1402))
-    done = attempt.dies(CRASH, 1402 + SOON)
-    assert decided(done) == [("no checkpoints", 1, None)]
-    assert done.index(kinds(done, Decide)[0]) < len(done) - 1  # written before anybody acts on it
-    assert attempt.state.barred.stages == {1}
-
-
-def test_the_third_crash_at_a_boundary_bars_that_checkpoint_alone():
+def test_budget_is_warned_of_at_four_fifths_and_ends_the_attempt_with_a_checkpoint_and_its_own_code():
     attempt = Attempt()
-    for _ in range(2):
-        attempt.goes_on_from(checkpoint(3, 1000, stage=2, boundary=True))
-        attempt.dies(CRASH, 1100, stage=2)
-    attempt.goes_on_from(checkpoint(3, 1000, stage=2, boundary=True))
-    done = attempt.dies(CRASH, 1100, stage=2)
-    assert decided(done) == [("do not resume", 2, 3)]
-    assert (attempt.state.barred.stages, attempt.state.barred.checkpoints) == (frozenset(), {3})
+    attempt.state = replace(attempt.state, rules=replace(RULES, budget_s=1000, used_s=900))
+    attempt.goes_on_from(None)
+    done = attempt(Tick(1))
+    assert [one.event.text for one in done if isinstance(one, Append)] == [
+        "90 % of the budget of 16.7m of machine time is used."
+    ]
+    assert not attempt(Tick(50)), "once is enough"
+    done = attempt(Tick(101))
+    assert any(isinstance(one, Ask) and isinstance(one.order, Stop) for one in done)
+    (end,) = [one for one in attempt(Tick(400)) if isinstance(one, End)]
+    assert (end.outcome, end.exit_code, end.error) == ("interrupted", 77, "BudgetSpent")
+    assert "resume melt --budget 33.3m" in end.remedy
 
 
-def test_crashes_at_different_places_are_each_tried_again():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    attempt.dies(CRASH, 1402 + SOON)
-    attempt.goes_on_from(checkpoint(9, 1402))
-    attempt.says(moved(50_000))
-    attempt(Committed(0.0, cut(), checkpoint(10, 50_000), 0.1))
-    assert kinds(attempt.dies(CRASH, 50_100), StartTry)
-    assert decided(attempt.all) == []
-
-
-@pytest.mark.parametrize("death", [KILL, Death(ScriptError("ERROR: No space left on device"), is_doubtful=False)])
-def test_a_kill_and_a_full_disk_are_no_cuts_fault(death):
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    assert end_of(attempt.dies(death, 1500)).outcome == "failed"
-    assert decided(attempt.all) == []
-
-
-def test_lammps_words_about_a_full_disk_are_believed_at_once():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    end = end_of(attempt.says(failed("script", 1500, "ERROR: Failed to write dump file: No space left on device")))
-    assert end.error == "ScriptError"
-
-
-def test_a_failure_of_our_own_program_is_loud_and_brands_nothing():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    end = end_of(attempt.says(failed("internal", 1403, "KeyError: 'is_sorted'")))
-    assert (end.error, end.exit_code) == ("InternalError", 18)
-    assert decided(attempt.all) == []
-    assert not kinds(attempt.all[1:], StartTry)
-
-
-def test_a_failure_far_from_any_cut_is_believed():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    assert end_of(attempt.says(failed("script", 90_000))).error == "ScriptError"
-
-
-def test_state_that_was_not_taken_up_again_needs_no_second_proof():
+def test_interval_follows_the_stall_that_was_seen_within_the_bounds():
     attempt = Attempt()
-    attempt(TryStarted(0.0, checkpoint(9, 1402), engine_pid=7))
-    done = attempt.says(failed("resume", 1402, "fix 1 (rigid) was not taken up"))
-    assert decided(done) == [("no checkpoints", 1, None)]
+    attempt.state = replace(attempt.state, rules=replace(RULES, least_s=60, every_s=3600))
+    attempt.goes_on_from(None)
+    assert attempt.state.due <= 60 + 1
+    done = attempt(Committed(70, cut(), checkpoint(1, 100, cut_s=1.0), 1.0))
+    assert any(isinstance(one, Append) and one.event.text.startswith("Checkpoints every 416 s") for one in done)
+    assert attempt.state.every_s == pytest.approx(415.7, abs=0.5)
 
 
-def test_tries_are_bounded_and_back_off():
-    attempt = Attempt()
-    pauses = []
-    for seq in range(40, 0, -1):
-        if attempt.state.is_over:
-            break
-        if attempt.state.start_at is not None:
-            pauses.append(attempt.state.start_at - attempt.at)
-            assert attempt.waits(pauses[-1] / 2) == []
-            assert kinds(attempt.waits(pauses[-1]), StartTry)
-        attempt.goes_on_from(checkpoint(seq, 100, boundary=True), at=attempt.at)
-        attempt.dies(CRASH, 100)
-    assert attempt.state.is_over
-    assert "without coming to a checkpoint" in end_of(attempt.all).reason
-    assert pauses == sorted(pauses)
-    assert len(kinds(attempt.all, StartTry)) == attempt_state.MOST_TRIES
-
-
-def test_an_attempt_that_cannot_write_its_decision_ends():
-    attempt = Attempt().goes_on_from(checkpoint(9, 1402))
-    assert end_of(attempt(ActionFailed(0.0, StoreError("read-only")))).exit_code == 7
-
-
-def test_store_that_does_not_answer_ends_an_attempt_with_the_code_that_is_tried_again():
-    end = end_of(Attempt().goes_on_from(None)(ActionFailed(0.0, StoreAway("connection refused"))))
-    assert (end.outcome, end.exit_code) == ("interrupted", 75)
-
-
-def test_an_overtaken_attempt_ends_as_fenced():
-    attempt = Attempt().goes_on_from(None)
-    assert end_of(attempt(ActionFailed(0.0, Fenced("Attempt 3 has taken over")))).outcome == "fenced"
-
-
-# -- decisions of earlier attempts -----------------------------------------------------------------------
-
-
-def decision(
-    number: int, attempt: int, kind: str = "no checkpoints", stage: int = 1, seq: int | None = None
-) -> Decision:
-    return Decision(number=number, attempt=attempt, kind=kind, stage=stage, step=1500, checkpoint=seq, why="x")  # type: ignore[arg-type]
-
-
-def test_what_one_attempt_blamed_a_later_one_tries_again_and_forgives_when_it_gets_past():
-    past = [decision(1, attempt=1)]
-    assert barred(past).stages == frozenset()
-    attempt = Attempt(on_probation=standing(past)).goes_on_from(checkpoint(9, 1402))
-    attempt.says(moved(2000))
-    assert decided(attempt.all) == []
-    attempt.says(moved(2501))
-    assert decided(attempt.all) == [("forgiven", 1, None)]
-    attempt.says(moved(2502))
-    assert len(decided(attempt.all)) == 1
-
-
-def test_what_two_attempts_blamed_stays():
-    past = [decision(1, attempt=1), decision(2, attempt=2)]
-    assert barred(past).stages == {1}
-    assert barred([decision(1, 1, "do not resume", 2, 7), decision(2, 3, "do not resume", 2, 7)]).checkpoints == {7}
-    assert barred([*past, decision(3, attempt=3, kind="forgiven")]).stages == frozenset()
-    assert standing([*past, decision(3, attempt=3, kind="forgiven", stage=2)]) == tuple(past)
-
-
-def test_on_probation_one_failure_is_proof():
-    attempt = Attempt(on_probation=(decision(1, attempt=1),)).goes_on_from(checkpoint(9, 1402))
-    assert decided(attempt.dies(CRASH, 1500)) == [("no checkpoints", 1, None)]
-
-
-# -- lineage ---------------------------------------------------------------------------------------------
-
-
-def test_lineage_is_the_weakest_of_all_resumes_and_says_where_they_were():
-    weak = Fidelity(grade="statistical", reasons=("fix bath (langevin)",))
-    origin = checkpoint(3, 300, fidelity=Fidelity(as_if="never cut"), fidelity_so_far=weak, resumed_at=((1, 100),))
-    attempt = Attempt().goes_on_from(origin)
-    (commit,) = kinds(attempt.says(cut()), Commit)
-    assert commit.lineage.resumed_at == ((1, 100), (1, 300))
-    assert commit.lineage.fidelity_so_far.grade == "statistical"
-    assert commit.lineage.parent == 3
-
-
-def test_other_ranks_and_another_lammps_make_a_resume_faithful_and_are_named():
-    origin = checkpoint(3, 300, ranks=2, lammps_version=20240829, fidelity=Fidelity(as_if="never cut"))
-    here = transitions.fidelity_here(origin, Fidelity(as_if="never cut"), 20250722, 1)
-    assert here.grade == "faithful"
-    assert len(here.reasons) == 2
-
-
-def test_a_try_that_has_not_resumed_yet_has_its_origins_past():
-    attempt = Attempt()
-    attempt(TryStarted(0.0, checkpoint(3, 300), engine_pid=7))
-    end = end_of(attempt(EngineGone(0.0, 1, KILL)))
-    assert (end.lineage.parent, end.lineage.resumed_at) == (3, ())
+# -- all of them -----------------------------------------------------------------------------------------
 
 
 def test_every_action_is_exercised_here():

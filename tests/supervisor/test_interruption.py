@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 import lammps_jobs
-from emulator.servers import metadata
+from emulator.servers import metadata, noticing
 from lammps_jobs import Checkpoints, CutPlan, Resources
 from tests.conftest import assert_same, outputs, script_of
 from tests.waiting import ended, finish, scaled, wait_for_checkpoint, wait_for_progress, wait_until
@@ -33,6 +33,24 @@ def test_spot_notice_stops_with_a_checkpoint_and_the_next_attempt_goes_on(cluste
     monkeypatch.delenv("AWS_EC2_METADATA_SERVICE_ENDPOINT")
     run.resume()
     wait_for_progress(run, state.checkpoint_step + 1)
+
+
+def test_spot_notice_reaches_a_job_that_may_not_ask_for_it(cluster, script, monkeypatch, tmp_path):
+    """As on a stack's machines: the machine's own service reads the metadata, which jobs cannot reach."""
+    with metadata() as service, noticing(service, tmp_path / "notices"):
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setenv("LAMMPS_JOBS_NOTICES", str(tmp_path / "notices"))
+        monkeypatch.setenv("LAMMPS_JOBS_NOTICE_EVERY_S", "0.2")
+        run = cluster.submit(script(script_of("nve", 200_000)), checkpoints=Checkpoints(every_s=1e6))
+        wait_for_progress(run)
+        service.at_risk.set()
+        wait_for_checkpoint(run)
+        assert run.status.state == "running"
+        service.notice.set()
+        state = ended(run)
+    assert (state.state, state.exit_code) == ("interrupted", 75)
+    assert "Spot notice" in state.reason
+    assert [event.kind for event in run.events if event.kind in ("warning", "notice")] == ["warning", "notice"]
 
 
 def test_recommendation_to_rebalance_takes_a_checkpoint_and_goes_on(cluster, script, monkeypatch):

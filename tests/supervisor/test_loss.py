@@ -83,9 +83,9 @@ def test_full_disk_of_the_store_loses_nothing_and_ends_nothing(script, tmp_path)
     """The attempt computes on; the first checkpoint after somebody made room records all."""
     small = tmp_path / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(small)], check=True)
+    cluster = lammps_jobs.connect(store=str(small / "store"))
     try:
-        cluster = lammps_jobs.connect(store=str(small / "store"))
         run = cluster.submit(script(script_of("nve", 10_000_000)), checkpoints=Checkpoints(every_s=0.1, keep=50))
         until(lambda: os.statvfs(small).f_bavail < 20, "the disk to be full", lambda: os.statvfs(small).f_bavail)
         full = run.status.checkpoint
@@ -98,17 +98,24 @@ def test_full_disk_of_the_store_loses_nothing_and_ends_nothing(script, tmp_path)
         run.record.write_file(frames.segments, tmp_path / "frames")
         steps = re.findall(r"ITEM: TIMESTEP\n(\d+)", (tmp_path / "frames").read_text())
         assert list(map(int, steps)) == list(range(0, 50 * len(steps), 50))
-        run.kill()
-        assert run.settle()
     finally:
+        for run in cluster.runs():
+            run.kill()
+            assert run.settle()
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def remove_under_its_writers(folder: Path) -> None:
+    """Once more as long as a living engine puts something into it between its being emptied and its being removed."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_removed_working_folder_costs_what_came_since_the_checkpoint_and_no_later_ones(cluster, script):
     """As systemd-tmpfiles does it with folders in /tmp that it takes for old."""
     run = cluster.submit(script(script_of("nve", 12_000)), checkpoints=Checkpoints(every_s=0.2))
     wait_for_checkpoint(run)
-    shutil.rmtree(run.record.attempt(1).scratch)
+    remove_under_its_writers(Path(run.record.attempt(1).scratch))
     assert finish(run).status.attempt == 1
     resumed = [event for event in run.events if event.kind == "resumed"]
     assert resumed

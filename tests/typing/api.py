@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import assert_type
+from typing import IO, assert_type
 
 import pandas
 
 import lammps_jobs
 from lammps_jobs import (
+    AttemptCost,
     Blob,
     Checkpoint,
     Checkpoints,
     Cluster,
+    Cost,
     CutPlan,
     Difference,
+    DoneAndNotDone,
+    Equipment,
     Event,
     Fidelity,
     Grade,
     LammpsJobsError,
     NameTaken,
     OutputFile,
+    Plot,
+    Price,
     Progress,
     RehearsalReport,
     Resources,
@@ -33,8 +39,10 @@ from lammps_jobs import (
     Sweep,
     Values,
     Verdict,
+    as_completed,
     connect,
     rehearse,
+    wait,
 )
 
 
@@ -72,9 +80,21 @@ def looking(run: Run) -> None:
     assert_type(run.logs(), str)
     assert_type(run.raw_log(), str)
     assert_type(run.thermo(), pandas.DataFrame)
+    assert_type(run.plot("Temp"), Plot)
+    assert_type(run.cost, Cost)
+    assert_type(run.cost.attempts, tuple[AttemptCost, ...])
+    assert_type(run.cost.attempts[0].price, Price | None)
+    assert_type(run.plot().save("plot.html"), Path)
+    assert_type(run.report("melt.html"), Path)
+    assert_type(run.open("averages.dat"), IO[str])
+    assert_type(run.open("melt.dcd", "rb"), IO[bytes])
+    assert_type(run.tags, tuple[str, ...])
+    assert_type(run.note, str)
     assert_type(run.shell(), list[str])
     assert_type(run.resumed_at, tuple[tuple[int, int], ...])
     assert_type(run.checkpoint, Checkpoint | None)
+    if run.checkpoint:
+        assert_type(run.checkpoint.equipment, Equipment | None)
     if run.checkpoint:
         assert_type(run.checkpoint.outputs, dict[str, OutputFile])
 
@@ -102,6 +122,13 @@ def acting(run: Run) -> None:
     run.resume()
     run.cancel(now=True)
     run.kill()
+
+
+def waiting_for_several(runs: list[Run]) -> None:
+    for run in as_completed(runs, timeout_s=60.0):
+        assert_type(run, Run)
+    assert_type(wait(runs, return_when="FIRST_EXCEPTION"), DoneAndNotDone)
+    assert_type(wait(runs).not_done, set[Run])
 
 
 def sweeping(cluster: Cluster) -> None:

@@ -7,19 +7,21 @@ import getpass
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lammps_jobs.backends.aws_batch import submission
+from lammps_jobs.backends.after import standing
+from lammps_jobs.backends.aws_batch import arrays, following, prices, submission
 from lammps_jobs.backends.aws_batch.client import client, explained
 from lammps_jobs.backends.aws_batch.contract import PoolOutputs, StackOutputs, load
 from lammps_jobs.backends.aws_batch.pending import why_not_yet
 from lammps_jobs.backends.aws_batch.shell import command_for
-from lammps_jobs.backends.base import AT_ONCE, Address, JobStatus, Site
+from lammps_jobs.backends.base import AT_ONCE, Address, JobStatus, Price, Site
 from lammps_jobs.errors import CloudError, UsageError, WrongState
 from lammps_jobs.record.documents import FULL_LOG, JobRequest
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.sweep_record import SweepRecord
 
 PER_CALL = 100
 """Jobs that one DescribeJobs call takes."""
@@ -56,19 +58,33 @@ class BatchBackend:
             self._clients[service] = client(service, self.outputs.region)
         return self._clients[service]
 
+    def is_elsewhere(self) -> bool:
+        return True
+
     # -- starting ----------------------------------------------------------------------------------
 
-    def start(self, record: RunRecord) -> None:
+    def start(self, record: RunRecord, *, depends_on: tuple[str, ...] = ()) -> None:
         """Submit the run's next job, unless one is on its way: crashes in between neither lose nor double it."""
         requests = record.job_requests()
         number = len(requests)
         if not requests or (record.job_id(number) and self._is_over(record)):
             number += 1
-        request = JobRequest(
-            number=number, name=submission.unique_name(record.name), stack=self.outputs.stack, pool=self.pool_name,
-            queue=self.pool.queue, definition=self.pool.definition, user=getpass.getuser(),
+        request = self._request(number, record.name, depends_on)
+        job = submission.submit_once(record, self._client("batch"), self.outputs.store, request)
+        record.tell_of(lambda seen: seen.model_copy(update={"job": job}))
+
+    def _request(self, number: int, named: str, depends_on: tuple[str, ...] = ()) -> JobRequest:
+        return JobRequest(
+            number=number, name=submission.unique_name(named), stack=self.outputs.stack, pool=self.pool_name,
+            queue=self.pool.queue, definition=self.pool.definition, user=getpass.getuser(), depends_on=depends_on,
         )  # fmt: skip
-        submission.submit_once(record, self._client("batch"), self.outputs.store, request)
+
+    def start_after(self, record: RunRecord) -> None:
+        """Submit its job at once, one that depends on theirs."""
+        self.start(record, depends_on=following.jobs_before(record))
+
+    def look_after(self, record: RunRecord) -> None:
+        """Nothing: AWS Batch does."""
 
     def start_if_room(self, record: RunRecord, *, again: bool = False) -> bool:
         """Always: the queue of AWS Batch waits for machines. A run whose job is in it already needs no other."""
@@ -78,6 +94,21 @@ class BatchBackend:
 
     def in_background(self, sweep: str) -> None:
         """Nothing: all its jobs are in the queue."""
+
+    # -- sweeps: array jobs --------------------------------------------------------------------------
+
+    def starts_together(self) -> bool:
+        return True
+
+    def start_together(self, sweep: SweepRecord, runs: Sequence[str]) -> None:
+        """Submit arrays of ten thousand jobs."""
+        arrays.start(sweep, runs, self._client("batch"), self.outputs.store, self._request)
+
+    def of_those_together(self, sweep: SweepRecord) -> Mapping[str, JobStatus]:
+        return arrays.statuses(sweep, self._client("batch"), self._job)
+
+    def cancel_together(self, sweep: SweepRecord) -> None:
+        arrays.cancel(sweep, self._client("batch"))
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -96,11 +127,10 @@ class BatchBackend:
             self._believed_s, self._known = FRESH_S, {}
 
     def _newest(self, record: RunRecord) -> tuple[JobRequest | None, str]:
-        """The run's newest request for a job, and the job's ID; empty while there is none."""
+        """`RunRecord.newest_job`, or what is known of it."""
         if record.name in self._known:
             return self._known[record.name]
-        requests = record.job_requests()
-        return (requests[-1], record.job_id(requests[-1].number)) if requests else (None, "")
+        return record.newest_job()
 
     def _describe(self, job_ids: list[str]) -> None:
         with explained("AWS Batch"):
@@ -127,12 +157,12 @@ class BatchBackend:
 
     def status(self, record: RunRecord) -> JobStatus:
         request, job_id = self._newest(record)
-        is_new = request is None and record.is_submitted() and not record.newest_attempt()
+        is_new = request is None and not job_id and record.is_submitted() and not record.newest_attempt()
         if is_new or (request and not job_id and not submission.is_given_up(request)):
             return JobStatus("pending", "Its job is being submitted.")
         job = self._job(job_id)
         if job is None or job["status"] in OVER:
-            return JobStatus("gone", _why(job) if job else "")
+            return JobStatus("gone", self._why_gone(record, job) if job else "")
         if job["status"] in NOT_YET:
             reason, remedy = why_not_yet(job, *self._queue(job["jobQueue"]))
             return JobStatus("pending", reason, remedy)
@@ -140,6 +170,12 @@ class BatchBackend:
         if newest and newest.job == job["jobId"] and not record.ended(newest.number):
             return JobStatus("running" if newest.job_attempt > len(job.get("attempts", [])) else "pending")
         return JobStatus("pending", "The container is starting.")
+
+    @staticmethod
+    def _why_gone(record: RunRecord, job: dict[str, Any]) -> str:
+        """Of a job that failed because another one did, what became of the run before it."""
+        is_of_another = "ependent" in job.get("statusReason", "") and not job.get("attempts")
+        return (standing(record).never if is_of_another else "") or _why(job)
 
     def _queue(self, arn: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         """A job queue (None when it is gone), and the compute environments behind it."""
@@ -153,15 +189,20 @@ class BatchBackend:
                 self._queues[arn] = (time.monotonic(), (queues[0] if queues else None, behind))
             return self._queues[arn][1]
 
+    def prices(self) -> Mapping[str, Price | None]:
+        """By the dated table of list prices, and what $LAMMPS_JOBS_PRICES adds to it."""
+        known = prices.here()
+        return {name: prices.price_of(pool, self.outputs.region, known) for name, pool in self.outputs.pools.items()}
+
     # -- logs --------------------------------------------------------------------------------------
 
-    def tail(self, record: RunRecord, name: str) -> bytes:
+    def tail(self, record: RunRecord, name: str, start: int = 0) -> bytes:
         """The log so far from CloudWatch, of the attempt that runs; nothing for other files."""
         job = self.job(record)
         stream = (job or {}).get("container", {}).get("logStreamName")
         if name != FULL_LOG or not stream or not job or job["status"] != "RUNNING":
             return b""
-        return "".join(f"{line}\n" for line in self.lines(stream) if is_of_lammps(line)).encode()
+        return "".join(f"{line}\n" for line in self.lines(stream) if is_of_lammps(line)).encode()[start:]
 
     def lines(self, stream: str) -> list[str]:
         """All lines of a log stream; none while it does not exist."""
@@ -194,7 +235,8 @@ class BatchBackend:
         self._terminate(record, "interrupted by its user")
 
     def kill(self, record: RunRecord) -> None:
-        raise WrongState("A machine of AWS cannot be taken away from here.", remedy="lammps-jobs interrupt RUN")
+        raise WrongState("A machine of AWS cannot be taken away from here.",
+                         remedy=f"lammps-jobs interrupt {record.name}")  # fmt: skip
 
     def salvage(self, record: RunRecord) -> None:
         """Nothing: what a lost machine had went with it."""

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lammps_jobs.backends.aws_batch import continuation, gpu_health
+from lammps_jobs.backends.aws_batch import arrays, continuation, following, gpu_health, topics
 from lammps_jobs.backends.aws_batch.backend import OURS
 from lammps_jobs.backends.aws_batch.contract import MOST_ATTEMPTS, Variable
 from lammps_jobs.backends.aws_batch.metrics import Metrics
 from lammps_jobs.engine.check import check
-from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError, StoreAway
+from lammps_jobs.errors import INTERRUPTED, MACHINE_UNUSABLE, LammpsJobsError, StackError, StoreAway
 from lammps_jobs.record.documents import FULL_LOG, Event, Progress
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
@@ -37,7 +37,7 @@ def say(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lammps-jobs-attempt", description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--store", help="where the runs are recorded: s3://bucket/runs")
-    parser.add_argument("--run", help="the run's name")
+    parser.add_argument("--run", help="the run's name; SWEEP@N for the run that the index says of the sweep's array N")
     parser.add_argument("--check", action="store_true", help="say what is in this image, and whether it works")
     args = parser.parse_args()
     if args.check:
@@ -59,14 +59,28 @@ def main() -> int:
 
 def work(url: str, name: str, environment: JobEnvironment) -> int:
     """Run the attempt, and continue the run elsewhere where AWS Batch will not."""
-    store = RunRecord(open_root(url, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")), name)
+    root = open_root(url, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
+    found = (
+        arrays.run_of(root, name, environment.index, environment.job) if arrays.MARK in name else RunRecord(root, name)
+    )
+    if found is None:
+        say("the sweep was cancelled, or this run of it was started again since; nothing to do")
+        return 0
+    store, name = found, found.name
     if _was_cancelled(store):
         say("the run was cancelled; nothing to do")
         return 0
+    put_off = following.is_put_off(store, url, environment) if environment.job else ""
+    if put_off:
+        say(put_off)
+        return 0
     if environment.job and continuation.is_stuck(store, environment) and _goes_on_elsewhere(store, url, environment):
         return 0
-    scratch = Path(os.environ.get(Variable.SCRATCH, "/tmp")) / f"{environment.job or name}-{environment.job_attempt}"
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch = (
+        Path(os.environ.get(Variable.SCRATCH, "/tmp"))
+        / f"{environment.job.replace(':', '-') or name}-{environment.job_attempt}"
+    )
+    _make(scratch)
     metrics = Metrics(environment.stack, name, environment.pool)
 
     def observe(said: Progress | Event) -> None:
@@ -80,12 +94,25 @@ def work(url: str, name: str, environment: JobEnvironment) -> int:
         if made:
             print(made, flush=True)
 
-    supervisor = Supervisor.claim(store, scratch, dataclasses.replace(environment, observe=observe))
+    environment = dataclasses.replace(environment, observe=observe, publish=topics.publish)
+    supervisor = Supervisor.claim(store, scratch, environment)
     with printing(supervisor.scratch / FULL_LOG):
         code = supervisor.run()
     if code == INTERRUPTED and environment.job and environment.job_attempt >= MOST_ATTEMPTS:
         return 0 if _goes_on_elsewhere(store, url, environment) else code
     return code
+
+
+def _make(scratch: Path) -> None:
+    """Raises StackError where the job's volume is not its own: it has the owner that its folder has in the image."""
+    try:
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(
+            f"{scratch.parent} cannot be written: {error.strerror}",
+            where=f"user {os.getuid()} in image {os.environ.get('LAMMPS_JOBS_IMAGE', 'unknown')}",
+            remedy="Build the image from image/Dockerfile, where that folder is this user's.",
+        ) from error
 
 
 def _goes_on_elsewhere(store: RunRecord, url: str, environment: JobEnvironment) -> bool:

@@ -24,14 +24,17 @@ def is_stuck(store: RunRecord, environment: JobEnvironment) -> bool:
 def standstill(store: RunRecord) -> int:
     """How many of the newest attempts lost their machines without a checkpoint of their own."""
     seqs = store.checkpoint_seqs()
-    newest = store.checkpoint(seqs[-1]) if seqs else None
+    newest = store.manifest(seqs[-1]) if seqs else None
     since = range((newest.attempt if newest else 0) + 1, store.newest_attempt() + 1)
     ends = (store.ended(number) for number in since)
     return sum(end is None or end.outcome == "interrupted" for end in ends)
 
 
-def submit_next(store: RunRecord, url: str, environment: JobEnvironment) -> JobRequest | None:
-    """Submit the job that goes on where this one ends; None when somebody has asked for it already.
+def submit_next(
+    store: RunRecord, url: str, environment: JobEnvironment, *, depends_on: tuple[str, ...] = ()
+) -> JobRequest | None:
+    """Submit the job that goes on where this one ends, and when those have succeeded on which it depends; None when
+    somebody has asked for it already.
 
     Raises CannotStart and CloudError as `submission.submit_once` does.
     """
@@ -42,9 +45,11 @@ def submit_next(store: RunRecord, url: str, environment: JobEnvironment) -> JobR
     from lammps_jobs.backends.aws_batch.client import client
 
     to = _fallback_of(mine, environment) if is_stuck(store, environment) else {}
-    fresh = {"number": mine.number + 1, "name": submission.unique_name(store.name), "by": "continuation"}
+    fresh = {"number": mine.number + 1, "name": submission.unique_name(store.name), "by": "continuation",
+             "depends_on": depends_on}  # fmt: skip
     request = JobRequest.model_validate(mine.model_dump(exclude={"asked"}) | to | fresh)
-    submission.submit_once(store, client("batch"), url, request)
+    job = submission.submit_once(store, client("batch"), url, request)
+    store.tell_of(lambda seen: seen.model_copy(update={"job": job}), may_remove=True)
     return request
 
 

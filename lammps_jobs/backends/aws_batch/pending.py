@@ -27,6 +27,8 @@ def _reasons(
     """The one that weighs most comes first."""
     said = str(job.get("statusReason", ""))
     told = [said, *(str(one.get("statusReason", "")) for one in environments)]
+    if job["status"] == "PENDING":
+        yield "It starts when the runs before it have finished.", ""
     if job["status"] == "STARTING":
         yield "A machine is there; the image is being pulled.", ""
     if queue is None or queue["state"] != "ENABLED":

@@ -15,6 +15,7 @@ PROGRAMS = {
     "aws": "Install the AWS CLI, version 2; for Session Manager its session-manager-plugin, too.",
     "ssh": "Install an OpenSSH client.",
 }
+LOOK = "lammps-jobs list shows what becomes of it."
 
 
 def command_for(outputs: StackOutputs, job: dict[str, Any] | None) -> list[str]:
@@ -30,7 +31,7 @@ def command_for(outputs: StackOutputs, job: dict[str, Any] | None) -> list[str]:
     machine = (job or {}).get("container", {}).get("containerInstanceArn", "")
     if not job or job["status"] != "RUNNING" or not machine:
         state = job["status"] if job else "gone"
-        raise WrongState(f"The run has no machine just now: its job is {state}.", remedy="lammps-jobs watch RUN")
+        raise WrongState(f"The run has no machine just now: its job is {state}.", remedy=LOOK)
     instance = _instance(outputs.region, machine)
     region = ["--region", outputs.region]
     match outputs.access:
@@ -50,7 +51,7 @@ def _instance(region: str, machine: str) -> str:
             cluster=machine.split("/")[-2], containerInstances=[machine]
         )["containerInstances"]
     if not found:
-        raise WrongState("The machine has just gone.", where=machine, remedy="lammps-jobs watch RUN")
+        raise WrongState("The machine has just gone.", where=machine, remedy=LOOK)
     return str(found[0]["ec2InstanceId"])
 
 

@@ -61,7 +61,17 @@ def look_up(batch: Any, request: JobRequest) -> str | None:
 
 
 def _submit(record: RunRecord, batch: Any, request: JobRequest, store: str) -> str:
-    tags = {"project": "lammps-jobs", "stack": request.stack, "pool": request.pool, "run": _tag(record.name),
+    job = call_for(batch, request, run=record.name, named=record.name, store=store)
+    record.answer_job(request.number, job)
+    return job
+
+
+def call_for(batch: Any, request: JobRequest, *, run: str, named: str, store: str, size: int = 0) -> str:
+    """Submit the job that was asked for, of an array of `size` if that is given; returns its ID.
+
+    `run` is what its container is told to run, `named` what its tag says. Raises CannotStart, CloudError.
+    """
+    tags = {"project": "lammps-jobs", "stack": request.stack, "pool": request.pool, "run": _tag(named),
             "user": _tag(request.user or "unknown")}  # fmt: skip
     try:
         with explained(f"queue {request.queue}"):
@@ -71,16 +81,17 @@ def _submit(record: RunRecord, batch: Any, request: JobRequest, store: str) -> s
                 jobDefinition=request.definition,
                 shareIdentifier=_share(request.user),
                 schedulingPriorityOverride=1,
-                parameters={"run": record.name, "store": store},
+                parameters={"run": run, "store": store},
                 tags=tags,
                 propagateTags=True,
+                **({"arrayProperties": {"size": size}} if size else {}),
+                **({"dependsOn": [{"jobId": job} for job in request.depends_on]} if request.depends_on else {}),
             )
     except CloudError as error:
         if "ClientException" in error.what:
             raise CannotStart(f"AWS Batch does not take the job. {error.what}", where=error.where,
                               remedy="lammps-jobs doctor STACK says more.") from error  # fmt: skip
         raise
-    record.answer_job(request.number, answer["jobId"])
     return str(answer["jobId"])
 
 

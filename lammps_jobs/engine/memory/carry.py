@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammps_jobs.engine.memory import process
-from lammps_jobs.engine.memory.graph import Block, Graph, Kind, Words
+from lammps_jobs.engine.memory.graph import NOWHERE, Block, Graph, Kind, Words
 from lammps_jobs.engine.memory.process import WORD
 
 _HANDLE, _HANDLE_KINDS = np.uint32(0xFFFFF000), (0x44000000, 0x84000000, 0xC4000000)
-"""MPICH's handles are 32-bit numbers of these kinds with a small index (mpir_objects.h): names of one process alone."""
+"""MPICH's handles of communicators are 32-bit numbers of these kinds with a small index (mpir_objects.h): names of one
+process alone. The first few that are made are of the second kind, all others of the third."""
 
 
 @dataclass
@@ -70,8 +71,10 @@ class Pairing:
             number = pending.pop()
             at = self.partner[number]
             theirs = _starts(self.new.blocks[at]) if at >= 0 else {}
-            for word, target in _starts(self.old.blocks[number]).items():
-                candidate = theirs.get(word, -1)
+            for word, (target, offset) in _starts(self.old.blocks[number]).items():
+                candidate, other = theirs.get(word, (-1, 0))
+                if other != offset:
+                    candidate = -1
                 if target < len(self.old.objects):
                     continue
                 if self.partner[target] < 0 and candidate not in taken and self._is_alike(target, candidate):
@@ -95,10 +98,25 @@ def _class(graph: Graph, block: Block) -> tuple[str, int] | None:
     return graph.names[int(block.target[0])], int(block.offset[0])
 
 
-def _starts(block: Block) -> dict[int, int]:
-    """By the index of a word: the block of the same graph to whose begin it points."""
-    chosen = (block.kind == Kind.OWN) & (block.offset == 0)
-    return dict(zip(block.at[chosen].tolist(), block.target[chosen].tolist(), strict=True))
+def _filled(graph: Graph, block: Block) -> int:
+    """How many words of a block have been filled by its owner.
+
+    An array of pointers may have room for more than have been put there: behind those, leftovers lead nowhere.
+    """
+    leads_nowhere = (block.kind == Kind.ELSEWHERE) & (block.target == NOWHERE)
+    first = int(np.argmax(leads_nowhere)) if leads_nowhere.any() else 0
+    is_tail = first > 0 and bool(leads_nowhere[first:].all()) and not (block.kind[:first] == Kind.ELSEWHERE).any()
+    return int(block.at[first]) if is_tail and not _class(graph, block) else len(block.words)
+
+
+def _starts(block: Block) -> dict[int, tuple[int, int]]:
+    """By the index of a word: the block of the same graph to which it leads, and how far from its begin: to it, or one
+    word behind, where an array of objects begins; of a block that is led to in no such way, the first word that is."""
+    chosen = (block.kind == Kind.OWN) & ((block.offset == 0) | (block.offset == WORD))
+    others = np.flatnonzero((block.kind == Kind.OWN) & ~np.isin(block.target, block.target[chosen]))
+    chosen[others[np.unique(block.target[others], return_index=True)[1]]] = True
+    columns = (column[chosen].tolist() for column in (block.at, block.target, block.offset))
+    return {at: (target, offset) for at, target, offset in zip(*columns, strict=True)}
 
 
 def compare(old: Graph, new: Graph) -> Compared:
@@ -151,14 +169,11 @@ def _cut(block: Block, size: int) -> Block:
 
 def _keeps(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Words that stay as the new process has them: they name something of a process, not of the simulation."""
-    handles = np.zeros(len(old), bool)
     mine, theirs = (
-        words.view(np.uint32).reshape(-1, 2) for words in (np.ascontiguousarray(old), np.ascontiguousarray(new))
+        np.isin(np.ascontiguousarray(words).view(np.uint32) & _HANDLE, _HANDLE_KINDS) for words in (old, new)
     )
-    for kind in _HANDLE_KINDS:
-        both = ((mine & _HANDLE) == kind) & ((theirs & _HANDLE) == kind)
-        handles |= both.any(axis=1)
-    return handles
+    both = np.asarray(mine & theirs).reshape(-1, 2)
+    return both[:, 0] | both[:, 1]
 
 
 class Overlay:
@@ -197,10 +212,11 @@ class Overlay:
                 self.left.add(self.old.objects[block.owner][0])
 
     def _can_be_made(self, block: Block) -> bool:
+        filled = _cut(block, _filled(self.old, block))
         return all(
             self._base(Kind(kind), int(name)) is not None
-            for kind in np.unique(block.kind[block.kind != Kind.OWN])
-            for name in np.unique(block.target[block.kind == kind])
+            for kind in np.unique(filled.kind[filled.kind != Kind.OWN])
+            for name in np.unique(filled.target[filled.kind == kind])
         )
 
     def _base(self, kind: Kind, name: int) -> int | None:

@@ -32,6 +32,11 @@ class Kind(IntEnum):
     """What cannot be said of another process: another object's array, an open file, a stack."""
 
 
+KNOWN, NOWHERE = -1, -2
+"""In place of the target of an ELSEWHERE: a living block of others, or no block that is known. The latter is nearly
+always a leftover: an array of pointers has room for more of them than its owner has put there."""
+
+
 @dataclass
 class Block:
     """One block of malloc: its place in this process, its words, and which of these are pointers."""

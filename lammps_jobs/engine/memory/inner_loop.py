@@ -10,6 +10,7 @@ it are the loop. At last come cleanup and statistics, as `Run::command` would ha
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -73,6 +74,22 @@ class InnerLoop:
             self._timer("4initEv")
             self._timer("13barrier_startEv")
         return self._was_entered
+
+    def begin_at(self, first: int, last: int) -> None:
+        """Have LAMMPS believe that this run, of which it does the rest up to `last`, began at timestep `first`.
+
+        `elapsed` and its kin are counted from there. Class Update has the timestep, the steps of the run and whether
+        it is one of dynamics in this order, and its first and last step (src/update.h). Raises Unknown.
+        """
+        now, base = self.step, self._parts["Update"]
+        for known, new in (
+            (struct.pack("<qii", now, last - now, 1), struct.pack("<qii", now, last - first, 1)),
+            (struct.pack("<qq", now, last), struct.pack("<qq", first, last)),
+        ):
+            at = self._update().find(known)
+            if at < 0:
+                raise Unknown("class Update is laid out in another way")
+            process.write(base + at, new)
 
     @property
     def step(self) -> int:

@@ -54,7 +54,7 @@ def by_id(lmp: Any, kind: str, name: str, part: dict[str, int]) -> int:
     find = getattr(lmp.lib, lookup)
     find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p]
     text, content = _string(name)
-    return int(find(part[owner], ctypes.addressof(text)) or 0) if content else 0
+    return process.whole(int(find(part[owner], ctypes.addressof(text)) or 0)) if content else 0
 
 
 def _string(value: str) -> tuple[Any, Any]:

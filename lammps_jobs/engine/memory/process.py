@@ -92,6 +92,20 @@ def block_size(address: int) -> int:
     return _asked_for(address, size - WORD) if following & _IN_USE and following & ~_FLAGS else 0
 
 
+def block_at(address: int) -> tuple[int, int]:
+    """Where the block begins that `address` leads to, and its bytes; (address, 0) when none is known there.
+
+    An array of objects lies behind a word that says how many they are (`new T[n]`: Itanium C++ ABI, 2.7).
+    """
+    size = block_size(address)
+    if not size and address % _HEADER == WORD:
+        behind = block_size(address - WORD)
+        count = word(address - WORD) if behind else 0
+        if 0 < count < behind and (behind - WORD) % count == 0:
+            return address - WORD, behind
+    return address, size
+
+
 def _asked_for(address: int, usable: int) -> int:
     said = read(address + usable - WORD, WORD)
     if said is None:
@@ -175,13 +189,59 @@ def symbol_offset(library: Any, name: str) -> int:
 
 
 def class_of(address: int) -> str:
-    """The mangled name of the class of LAMMPS whose object lies at `address`, such as `6Verlet`; "" if none does."""
+    """The mangled name of the class of LAMMPS whose object lies at `address`, such as `6Verlet`; "" if none does.
+
+    Its table leads with the functions of the object itself, behind where that begins (0) and its type; in front of
+    these lies where its virtual bases begin, if it has any (Itanium C++ ABI, 2.5.2).
+    """
     table = word(address)
     if not LOWEST <= table < HIGHEST or table % WORD:
         return ""
     name, offset = symbol(table)
-    is_table = name.startswith(VTABLE) and offset == 2 * WORD
+    is_table = name.startswith(VTABLE) and (offset == 2 * WORD or (offset > 2 * WORD and not word(table - 2 * WORD)))
     return name.removeprefix(VTABLE).removesuffix("E") if is_table else ""
 
 
+def whole(address: int) -> int:
+    """Where the object of LAMMPS begins of which a part lies at `address`; `address` where there is no such part.
+
+    A class that is derived `virtual` from another, as `pair_style eam/alloy` is, holds that somewhere inside, and is
+    known by where that lies. The part's own table says how far before it the object begins (Itanium C++ ABI, 2.5.2).
+    """
+    table = word(address) if LOWEST <= address < HIGHEST and not address % WORD else 0
+    if not LOWEST <= table < HIGHEST or table % WORD:
+        return address
+    name, offset = symbol(table)
+    if not name.startswith(VTABLE) or offset <= 2 * WORD:
+        return address
+    begin = (address + word(table - 2 * WORD)) % (1 << 64)
+    return begin if class_of(begin) and 0 < address - begin < block_size(begin) else address
+
+
+def bases_of(address: int) -> set[str]:
+    """The mangled names of the classes from which the class of the object at `address` is derived, and its own.
+
+    A virtual table is preceded by the type's description, which leads to those of its bases (Itanium C++ ABI, 2.9.5).
+    """
+    found: set[str] = set()
+    pending = [word(word(address) - WORD)]
+    while pending:
+        described = pending.pop()
+        name = symbol(described)[0]
+        if not name.startswith(_TYPE) or name in found:
+            continue
+        found.add(name)
+        kind = symbol(word(described))[0]
+        if kind == _ONE_BASE:
+            pending.append(word(described + 2 * WORD))
+        elif kind == _SEVERAL_BASES:
+            count = word(described + 2 * WORD) >> 32
+            pending += [word(described + (3 + 2 * number) * WORD) for number in range(min(count, _MOST_BASES))]
+    return {name.removeprefix(_TYPE).removesuffix("E") for name in found}
+
+
 VTABLE = "_ZTVN9LAMMPS_NS"
+_TYPE = "_ZTIN9LAMMPS_NS"
+_ONE_BASE = "_ZTVN10__cxxabiv120__si_class_type_infoE"
+_SEVERAL_BASES = "_ZTVN10__cxxabiv121__vmi_class_type_infoE"
+_MOST_BASES = 16

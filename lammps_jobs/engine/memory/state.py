@@ -17,8 +17,13 @@ FOREIGN = ("Atom", "Neighbor", "Comm")
 """Parts with arrays of their own, which other objects point into."""
 SHALLOW = ("Domain",)
 """Of the box itself the edges are state; its table of regions is one of named objects."""
+BEGIN_ANEW = ("KSpace",)
+"""`KSpace::init` chooses grid and splitting by the box and by what `kspace_modify` has said since; between two runs its
+arrays may be of another size than those of a process that has set up since then."""
 LIST_OF_DUMPS = "_ZN9LAMMPS_NS6Output13get_dump_listEv"
-STYLES = ("Pair", "Bond", "Angle", "Dihedral", "Improper", "KSpace")
+STYLES = ("Pair", "Bond", "Angle", "Dihedral", "Improper")
+ONLY_ONES = {"Force": ("KSpace",), "Update": ("Integrate", "Min")}
+"""Classes of which a part has one object, of some class that is derived from them."""
 
 
 def named_objects(lmp: Any) -> tuple[dict[str, int], list[str]]:
@@ -40,7 +45,21 @@ def named_objects(lmp: Any) -> tuple[dict[str, int], list[str]]:
         if name not in named:
             named[name] = address
             carried.append(name)
+    for part, kinds in ONLY_ONES.items():
+        for kind in kinds:
+            address = _derived(parts.get(part, 0), kind)
+            if address:
+                named[kind] = address
+                carried.append(kind)
     return named, carried
+
+
+def _derived(owner: int, kind: str) -> int:
+    for at in range(0, process.block_size(owner) - WORD, WORD):
+        address = process.whole(process.word(owner + at))
+        if process.class_of(address) and kind in map(objects.plain, process.bases_of(address)):
+            return address
+    return 0
 
 
 def _member(owner: int, kind: str) -> int:
@@ -59,7 +78,7 @@ def _styles(force: int) -> list[tuple[str, int]]:
     def look(owner: int, name: str, depth: int) -> None:
         size = min(process.block_size(owner), 8192)
         for at in range(0, size - WORD + 1, WORD):
-            address = process.word(owner + at)
+            address = process.whole(process.word(owner + at))
             if address in seen or not process.block_size(address):
                 continue
             kind = objects.plain(process.class_of(address))
@@ -77,12 +96,16 @@ def _styles(force: int) -> list[tuple[str, int]]:
     return found
 
 
-def take(lmp: Any) -> Graph:
-    """The graph of all state of LAMMPS's objects on this rank, now. Raises Unknown where it cannot be told."""
+def take(lmp: Any, *, before_set_up: bool = False) -> Graph:
+    """The graph of all state of LAMMPS's objects on this rank, now. Raises Unknown where it cannot be told.
+
+    `before_set_up`: what comes next sets LAMMPS up, so objects that begin anew there (`BEGIN_ANEW`) are left out.
+    """
     if not lmp.has_clean_blocks:
         raise Unknown("what malloc leaves in blocks cannot be told from what LAMMPS has put there")
     named, carried = named_objects(lmp)
-    graph = _walk(lmp, named).graph({name: named[name] for name in carried})
+    left_out = BEGIN_ANEW if before_set_up else ()
+    graph = _walk(lmp, named).graph({name: named[name] for name in carried if name not in left_out})
     graph.build = build_of(lmp)
     return graph
 
@@ -105,7 +128,7 @@ def give_back(lmp: Any, stored: Graph) -> Compared:
     """Make LAMMPS's objects what `stored` says; what was different, and what could not be made the same."""
     named, carried = named_objects(lmp)
     walk = _walk(lmp, named)
-    new = walk.graph({name: named[name] for name in carried})
+    new = walk.graph({name: named[name] for name in carried if name not in _left_out(stored)})
     return Overlay(stored, new, named, walk.libraries, partial(lmp.thread.call, process.allocate)).write()
 
 
@@ -127,4 +150,8 @@ def exists(lmp: Any, name: str) -> bool:
 
 def prove(lmp: Any, stored: Graph) -> Compared:
     """What of LAMMPS's state is not as `stored` says."""
-    return compare(stored, take(lmp))
+    return compare(stored, take(lmp, before_set_up=bool(_left_out(stored))))
+
+
+def _left_out(stored: Graph) -> set[str]:
+    return {name for name in BEGIN_ANEW if name not in dict(stored.objects)}

@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right, insort
 import numpy as np
 from numpy.typing import NDArray
 
-from lammps_jobs.engine.memory import process
-from lammps_jobs.engine.memory.graph import Block, Graph, Kind, Words, empty
+from lammps_jobs.engine.memory import counted, process
+from lammps_jobs.engine.memory.graph import KNOWN, NOWHERE, Block, Graph, Kind, Words, empty
 from lammps_jobs.engine.memory.process import WORD, Mapping
 
 MOST_BLOCKS = 20_000
@@ -35,6 +35,11 @@ _MAP_SIZE, _NODE_SIZE, _SEVERAL = 56, 72, 8
 comparison) and of a node (four words, the string, the pointer), and from how many entries on it is taken for one."""
 _SEARCHED = 1 << 16
 """Bytes of a block of others' that are searched: what lies behind is numbers, or rows of blocks known by then."""
+_COUNTED = ("fix ", "compute ")
+"""How the names of objects begin of which arrays that are counted from another number than 0 are looked for. Other
+objects have none that outlive a timestep: a kspace style fills its grids anew in each."""
+_HOLDS_ARRAYS = 512
+"""Bytes up to which a block of such an object may hold the places of its arrays: the object itself may be larger."""
 _OTHERS, _NAMED = -1, -2
 """In place of the index of a block: it is no part of the graph, or it is an object with a name."""
 _Links = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]
@@ -57,6 +62,9 @@ class Walk:
         """By the address of a block: its size, and its index in the graph, _OTHERS or _NAMED."""
         self._unsaid: list[tuple[Block, NDArray[np.int64]]] = []
         """Pointers that lead into no block that was known when they were met."""
+        self._from_elsewhere: dict[tuple[int, int], tuple[int, int]] = {}
+        """By block and word: to which block an array's place leads that is counted from another number than 0, and
+        how far from its begin."""
         for address in self._names:
             self._put(address, process.block_size(address), _NAMED)
         for address in [*foreign, *shallow]:
@@ -97,12 +105,12 @@ class Walk:
             while at < len(pointers):
                 word = pointers[at]
                 known = self._block_around(word)
-                found = 0 if known else process.block_size(word)
+                start, found = (word, 0) if known else process.block_at(word)
                 if found:
-                    known = word, word + found, _OTHERS
-                    self._put(word, found, _OTHERS)
-                    if not self._is_registry(word, found):
-                        queue.append((word, found))
+                    known = start, start + found, _OTHERS
+                    self._put(start, found, _OTHERS)
+                    if not self._is_registry(start, found):
+                        queue.append((start, found))
                 at = bisect_right(pointers, known[1], at) if known else at + 1
 
     def _is_buffer(self, address: int, words: Words, is_pointer: NDArray[np.bool_]) -> bool:
@@ -129,8 +137,8 @@ class Walk:
             self._put(address, process.block_size(address), number)
             graph.blocks.append(empty(address, number))
         for number, (name, address) in enumerate(objects.items()):
-            before = len(graph.blocks)
-            pending = [number]
+            before = seen = len(graph.blocks)
+            pending, holders = [number], [number]
             if not self._claimed[address][0]:
                 graph.unseen.append(name)
                 continue
@@ -139,7 +147,17 @@ class Walk:
                 if len(graph.blocks) - before > MOST_BLOCKS:
                     graph.unseen.append(name)
                     break
+                if not pending and name.startswith(_COUNTED):
+                    pending += self._look_for_counted(graph, number, [*holders, *range(seen, len(graph.blocks))])
+                    seen, holders = len(graph.blocks), pending.copy()
         self._say_the_rest()
+        for (number, word), (target, offset) in self._from_elsewhere.items():
+            block = graph.blocks[number]
+            at = np.searchsorted(block.at, word)
+            block.kind[at], block.target[at], block.offset[at] = Kind.OWN, target, offset
+        certain = {target for target, _ in self._from_elsewhere.values()}
+        for number, block in enumerate(graph.blocks):
+            _doubt(graph, number, block, certain)
         graph.names = list(self._name_index)
         return graph
 
@@ -166,6 +184,47 @@ class Walk:
             self._unsaid.append((block, unsaid))
         return range(before, len(graph.blocks))
 
+    def _look_for_counted(self, graph: Graph, owner: int, holders: list[int]) -> list[int]:
+        """Find arrays that are counted from another number than 0; blocks that have not been read yet.
+
+        Nothing is looked for where a pointer leads into a block whose begin the same owner holds."""
+        bounds = counted.bounds_of(graph.blocks[owner].words)
+        found: list[int] = []
+        for number in holders:
+            block = graph.blocks[number]
+            if number != owner and len(block.words) * WORD > _HOLDS_ARRAYS:
+                continue
+            is_own = block.kind == Kind.OWN
+            leads_astray = ~is_own | ~np.isin(block.target, block.target[is_own & (block.offset == 0)])
+            leads_astray &= (block.kind == Kind.ELSEWHERE) | is_own
+            for word in block.at[leads_astray].tolist():
+                pointer = int(block.words[word])
+                begin = counted.rows_at(pointer, bounds)
+                index = self._counted_block(graph, begin, owner, bounds, found) if begin else _OTHERS
+                if index >= 0:
+                    self._from_elsewhere[number, word] = index, pointer - begin
+        return found
+
+    def _counted_block(self, graph: Graph, begin: int, owner: int, bounds: frozenset[int], unread: list[int]) -> int:
+        """The index of the block at `begin`, an array of pointers or of numbers; _OTHERS when it is not ours."""
+        if begin in self._claimed:
+            return max(self._claimed[begin][1], _OTHERS)
+        index, size = len(graph.blocks), process.block_size(begin)
+        block = empty(begin, owner)
+        graph.blocks.append(block)
+        self._put(begin, size, index)
+        next_level = counted.below(begin, size, bounds)
+        target = self._counted_block(graph, next_level, owner, bounds, unread) if next_level else _OTHERS
+        if target < 0:
+            unread.append(index)
+            return index
+        block.words = _words(begin, size)
+        block.at = np.arange(len(block.words), dtype=np.uint32)
+        block.kind = np.full(len(block.at), Kind.OWN, np.uint8)
+        block.target = np.full(len(block.at), target, np.int32)
+        block.offset = block.words.astype(np.int64) - next_level
+        return index
+
     def _say(self, graph: Graph, pointers: Words, owner: int) -> _Links:
         """What each of `pointers`, which ascend, leads to."""
         kind, target, offset = links = _elsewhere(len(pointers))
@@ -185,8 +244,8 @@ class Walk:
             else:
                 end = bisect_right(addresses, known[1], at)
                 said = self._of_block(*known)
+            kind[at:end], target[at:end] = said[:2]
             if said[0] != Kind.ELSEWHERE:
-                kind[at:end], target[at:end] = said[:2]
                 offset[at:end] = pointers[at:end].astype(np.int64) - said[2]
             at = end
         return links
@@ -197,21 +256,21 @@ class Walk:
             return Kind.OWN, index, start
         if start in self._names:
             return Kind.NAMED, self._name(self._names[start]), start
-        return Kind.ELSEWHERE, -1, 0
+        return Kind.ELSEWHERE, KNOWN, 0
 
     def _discover(self, graph: Graph, word: int, owner: int) -> tuple[int, int, int] | None:
-        """The block that begins at `word` and was not known, if there is one."""
-        size = process.block_size(word)
+        """The block to whose begin `word` leads and that was not known, if there is one."""
+        start, size = process.block_at(word)
         if not size:
             return None
         index = _OTHERS
         if process.symbol(process.word(word))[0] in LIBRARIES:
             graph.unseen.append(graph.objects[owner][0])
-        elif not (self._is_file(word, size) or self._is_registry(word, size) or _is_machinery(word)):
+        elif not (self._is_file(start, size) or self._is_registry(start, size) or _is_machinery(word)):
             index = len(graph.blocks)
-            graph.blocks.append(empty(word, owner))
-        self._put(word, size, index)
-        return word, word + size, index
+            graph.blocks.append(empty(start, owner))
+        self._put(start, size, index)
+        return start, start + size, index
 
     def _say_the_rest(self) -> None:
         """Say the pointers into the middle of blocks that were not known when they were met."""
@@ -222,7 +281,9 @@ class Walk:
             around = np.maximum(np.searchsorted(starts, pointers, side="right") - 1, 0)
             offset = pointers.astype(np.int64) - starts[around].astype(np.int64)
             size, index = claims[around].T
-            is_own = (offset >= 0) & (offset < size) & (index >= 0)
+            is_inside = (offset >= 0) & (offset < size)
+            block.target[unsaid[is_inside]] = KNOWN
+            is_own = is_inside & (index >= 0)
             said = unsaid[is_own]
             block.kind[said], block.target[said], block.offset[said] = Kind.OWN, index[is_own], offset[is_own]
 
@@ -252,13 +313,34 @@ class Walk:
         return bool(file and "/libc" in file)
 
 
+def _doubt(graph: Graph, number: int, block: Block, certain: set[int]) -> None:
+    """Say ELSEWHERE of pointers into the middle of blocks of which their owner does not hold the begin as well.
+
+    LAMMPS keeps an array that is counted from `low` on by where its element 0 would lie (class Memory,
+    `create3d_offset`): outside of it, and by chance in some other block. The end of an std::vector lies beside its
+    begin, rows of an array beside the first one; and what a part of a list or map leads back to leads to that part.
+    What was found by more than its place (`counted`) is `certain`.
+    """
+    inside = (block.kind == Kind.OWN) & (block.offset != 0) & (block.offset != WORD)
+    inside &= (block.target >= len(graph.objects)) & (block.target != number) & ~np.isin(block.target, [*certain])
+    if not inside.any():
+        return
+    begins = block.target[(block.kind == Kind.OWN) & ~inside]
+    inside &= ~np.isin(block.target, begins)
+    for target in np.unique(block.target[inside]).tolist():
+        back = graph.blocks[target]
+        if not ((back.kind == Kind.OWN) & (back.target == number)).any():
+            doubted = inside & (block.target == target)
+            block.kind[doubted], block.target[doubted], block.offset[doubted] = Kind.ELSEWHERE, KNOWN, 0
+
+
 def _is_machinery(address: int) -> bool:
     """Whether an object only moves data between ranks, with buffers that it makes and frees whenever it does."""
     return process.class_of(address) in MACHINERY
 
 
 def _elsewhere(count: int) -> _Links:
-    return np.full(count, Kind.ELSEWHERE, np.uint8), np.full(count, -1, np.int32), np.zeros(count, np.int64)
+    return np.full(count, Kind.ELSEWHERE, np.uint8), np.full(count, NOWHERE, np.int32), np.zeros(count, np.int64)
 
 
 def _words(address: int, size: int) -> Words:

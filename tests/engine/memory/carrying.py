@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -18,9 +19,12 @@ from lammps_jobs.engine.communicator import Communicator
 from lammps_jobs.engine.memory import atoms, process, state
 from lammps_jobs.engine.memory.graph import Graph, Kind
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
+from lammps_jobs.engine.memory.last_build import LastBuild
 from lammps_jobs.engine.memory.own_thread import open_lammps
 
-STEPS, MOST_SOUGHT = 300, 100
+STEPS, CUT_AT = 300, 123
+"""The cut lies between two rebuilds of the neighbour lists."""
+MANY = 60
 LEFTOVERS = 1 << 44
 """From here on a word may be an address that malloc left in memory: which is no state."""
 
@@ -41,14 +45,10 @@ def main(folder: Path, mode: str, damage: str) -> None:
 def cut(lmp) -> None:
     loop = InnerLoop(lmp)
     loop.open(lambda: lmp.command(f"run {STEPS}"))
-    loop.advance(120)
-    for _ in range(MOST_SOUGHT):
-        before = lmp.get_thermo("nbuild")
-        loop.advance(1)
-        if lmp.get_thermo("nbuild") != before:
-            break
+    loop.advance(CUT_AT)
     with loop.between_runs():
         lmp.command("write_restart restart noinit")
+    LastBuild.take(lmp).save(Path("lists"))
     state.take(lmp).save(Path("memory"))
     atoms.Atoms.take(lmp).save(Path("atoms"))
     Path("step").write_text(str(loop.step))
@@ -59,15 +59,24 @@ def cut(lmp) -> None:
 def resume(lmp, damage: str) -> None:
     step = int(Path("step").read_text())
     loop = InnerLoop(lmp)
+    lists = LastBuild.load(Path("lists"))
+    if damage == "lists":
+        lists.x[0, 0] += 1e-3
+    lists.lay(lmp)
     lmp.command("atom_modify sort 1000 1e30")
     loop.open(lambda: lmp.command(f"run {STEPS - step} start 0 stop {STEPS}"))
+    lists.count(lmp)
+    unlike = ["lists"] * LastBuild.load(Path("lists")).differs(lmp)
     stored, graph = atoms.Atoms.load(Path("atoms")), Graph.load(Path("memory"))
     assert stored.place(lmp) == "same"
     stored.write(lmp)
     repaired = state.give_back(lmp, graph)
-    if damage:
+    if damage.startswith("many"):
+        print(json.dumps({"unnoticed": unnoticed(lmp, graph, int(damage[4:]))}))
+        return
+    if damage and damage != "lists":
         hurt(lmp, damage, graph, stored)
-    differing = sorted({*state.prove(lmp, graph).differing, *stored.differing(lmp)})
+    differing = sorted({*unlike, *state.prove(lmp, graph).differing, *stored.differing(lmp)})
     said = {"repaired": sorted(repaired.changed), "differing": differing}
     if not damage:
         loop.advance(STEPS - step)
@@ -88,6 +97,26 @@ def hurt(lmp, damage: str, graph: Graph, stored: atoms.Atoms) -> None:
     data = [word for word in range(len(block.words) - 1) if word not in pointers and 0 < block.words[word] < LEFTOVERS]
     place = block.address + process.WORD * data[len(data) // 2]
     process.write(place, (process.word(place) ^ 1).to_bytes(process.WORD, "little"))
+
+
+def unnoticed(lmp, graph: Graph, seed: int) -> list[str]:
+    """Of MANY bits that are changed one by one, in words and objects drawn by lot, those that nobody notices."""
+    draw, found = random.Random(seed), []
+    named, carried = state.named_objects(lmp)
+    present = state._walk(lmp, named).graph({name: named[name] for name in carried})
+    for _ in range(MANY):
+        name = draw.choice(present.objects)[0]
+        owner = [known for known, _ in present.objects].index(name)
+        blocks = [block for block in present.blocks if block.owner == owner and len(block.words) > len(block.at)]
+        block = draw.choice(blocks)
+        word = draw.choice(sorted({*range(len(block.words))} - {int(at) for at in block.at}))
+        place, bit = block.address + process.WORD * word, draw.randrange(32)
+        before = process.word(place)
+        process.write(place, (before ^ 1 << bit).to_bytes(process.WORD, "little"))
+        if name not in state.prove(lmp, graph).differing:
+            found.append(f"{name}: word {word} of {len(block.words)}, bit {bit}, was {before:x}")
+        process.write(place, before.to_bytes(process.WORD, "little"))
+    return found
 
 
 def end(lmp) -> str:

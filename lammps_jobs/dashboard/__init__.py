@@ -1,0 +1,1 @@
+"""A page to look at runs: local, read-only."""
