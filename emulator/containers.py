@@ -5,11 +5,13 @@ No registry is reached: the base image is made by debootstrap under the name tha
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from emulator.patience import scaled
 NEEDED = ("podman", "buildah", "runc", "catatonit", "debootstrap")
 HINT = "no containers here: apt-get install podman buildah runc catatonit debootstrap (as root)"
 BASE = "docker.io/library/debian:bookworm-slim"
-IMAGE = "localhost/lammps-jobs:cpu"
+IMAGE = f"localhost/lammps-jobs:cpu-{zlib.crc32(str(ROOT).encode()):08x}"
+"""Of this working copy: another one on the same machine may hold other code."""
 CERTIFICATES = "/etc/ssl/certs"
 LOOK_EVERY_S = 10.0
 """Seconds between two looks at a container whose client still waits for it."""
@@ -100,10 +103,13 @@ class Podman:
             self("rm", "--force", "--ignore", container, check=False)
 
     def make_base(self) -> None:
-        """The base image, from Debian's packages (half a minute, once)."""
-        if not self("image", "exists", BASE, check=False).returncode:
-            return
-        tree = self.home / "base"
+        """The base image, from Debian's packages (half a minute, once); by one process at a time."""
+        with (self.home / "base.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self("image", "exists", BASE, check=False).returncode:
+                self._import_base(self.home / "base")
+
+    def _import_base(self, tree: Path) -> None:
         shutil.rmtree(tree, ignore_errors=True)
         subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree)],
                        check=True, capture_output=True, timeout=scaled(600))  # fmt: skip

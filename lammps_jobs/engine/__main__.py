@@ -85,6 +85,7 @@ class _Engine:
                 self.session.drop_log(False)
         if self.line:
             with contextlib.suppress(Exception):
+                self.line.settle(LAST_WORDS_S)  # a checkpoint from before the failure is as good as any
                 self.line.send(self._report(error))
         elif self.communicator and self.communicator.size > 1:
             time.sleep(LAST_WORDS_S)

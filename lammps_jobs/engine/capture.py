@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lammps_jobs.engine import atom_order
 from lammps_jobs.engine.accelerated import ACCELERATED, is_accelerated
 from lammps_jobs.engine.lists import last_build
-from lammps_jobs.engine.memory import atoms, state
+from lammps_jobs.engine.memory import aside, atoms, state
+from lammps_jobs.engine.memory.aside import Aside
 from lammps_jobs.engine.memory.graph import Graph
+from lammps_jobs.engine.memory.last_build import LastBuild
 from lammps_jobs.engine.root import Root
 from lammps_jobs.engine.session import Session, Stopped
 from lammps_jobs.protocol.engine_state import BoxState, EngineState, JournalState, PositionState, RunState
 from lammps_jobs.protocol.messages import Cut, Finished
+from lammps_jobs.record.documents import Fidelity
 from lammps_jobs.script import fidelity
 from lammps_jobs.script.language import RunCommand
 
+SEEN = "seen"
+"""How the files begin in which each rank says what it saw of itself."""
+LOOK_S = 0.002
+"""Seconds between two looks for these."""
 LISTS_UNKNOWN = "where the atoms were at the last rebuild of the neighbour lists is not known"
 
 
@@ -40,16 +52,19 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, ke
     with session.between_runs(), atoms.all_inside(lmp) if communicator.size > 1 else contextlib.nullcontext():
         lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
     restart_s = time.monotonic() - started
-    atoms.Atoms.take(lmp).save(folder / f"atoms.{communicator.rank}")
-    is_plain = not is_accelerated(session, session.journal)
-    lists = last_build(session) if keeps_lists and is_plain else None
-    if lists:
-        lists.save(folder / f"lists.{communicator.rank}")
-    unknown = LISTS_UNKNOWN if keeps_lists and not lists else ""
-    missing = unknown if is_plain else ACCELERATED
-    memory = Graph(missing=missing) if missing else _memory(lmp, before_set_up=rest is None and not keeps_lists)
-    memory.save(folder / f"memory.{communicator.rank}")
     session.flush()
+    is_plain = not is_accelerated(session, session.journal)
+    look = partial(
+        _look, session, folder, last_build(session) if keeps_lists and is_plain else None,
+        is_plain=is_plain, keeps_lists=keeps_lists, before_set_up=rest is None and not keeps_lists,
+    )  # fmt: skip
+    copy = aside.begin(lmp, look) if is_plain else None  # an accelerator is no place for a copy, and nothing is seen
+    seen = [folder / f"{SEEN}.{rank}" for rank in range(communicator.size)]
+    if copy:
+        session.looking = threading.Thread(target=_see_to, args=(copy, seen[communicator.rank]), name="looking")
+        session.looking.start()
+    else:
+        look()
     communicator.wait()
     session.drop_log(False)
     if root:
@@ -58,17 +73,12 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, ke
         session.mark()
         engine_state = _state(session, root, rest)
         is_boundary = rest is None
-        root.line.send(
-            Cut(
-                number=session.cuts, folder=folder, state=engine_state, stage=session.stage + is_boundary,
-                boundary=is_boundary, stop=stop, outputs=outputs,
-                fidelity=fidelity.of_resume(
-                    session.journal, step=session.step, missing=memory.missing, unseen=memory.unseen,
-                ),
-                restart_s=restart_s, cut_s=time.monotonic() - started,
-            )
+        cut = partial(
+            Cut, number=session.cuts, folder=folder, state=engine_state, stage=session.stage + is_boundary,
+            boundary=is_boundary, stop=stop, outputs=outputs, restart_s=restart_s, cut_s=time.monotonic() - started,
         )  # fmt: skip
         root.handler.taken()
+        root.line.send_later(lambda: _when_seen(seen, cut))
     if stop:
         raise Stopped
 
@@ -79,6 +89,44 @@ def _memory(lmp: Any, *, before_set_up: bool) -> Graph:
         return state.take(lmp, before_set_up=before_set_up)
     except Exception as error:
         return Graph(missing=f"LAMMPS's memory could not be followed ({error!r})")
+
+
+def _look(
+    session: Session, folder: Path, lists: LastBuild | None, *, is_plain: bool, keeps_lists: bool, before_set_up: bool
+) -> None:
+    """Store what this rank's LAMMPS holds in `folder`; in a file of its own, written last, what was seen of it."""
+    lmp, rank = session.lmp, session.communicator.rank
+    atoms.Atoms.take(lmp).save(folder / f"atoms.{rank}")
+    if lists:
+        lists.save(folder / f"lists.{rank}")
+    unknown = LISTS_UNKNOWN if keeps_lists and not lists else ""
+    missing = unknown if is_plain else ACCELERATED
+    memory = Graph(missing=missing) if missing else _memory(lmp, before_set_up=before_set_up)
+    memory.save(folder / f"memory.{rank}")
+    grade = fidelity.of_resume(session.journal, step=session.step, missing=memory.missing, unseen=memory.unseen)
+    _say(folder / f"{SEEN}.{rank}", grade.model_dump_json())
+
+
+def _say(file: Path, text: str) -> None:
+    partial_file = file.with_suffix(f"{file.suffix}.part")
+    partial_file.write_text(text)
+    partial_file.replace(file)
+
+
+def _see_to(copy: Aside, file: Path) -> None:
+    """In a thread: see to it that something is said of what a copy saw, also where that failed."""
+    failed = copy.wait()
+    if failed:
+        _say(file, json.dumps({"failed": failed}))
+
+
+def _when_seen(files: list[Path], cut: Callable[..., Cut]) -> Cut:
+    """The cut, once every rank has stored what it holds."""
+    while not all(file.exists() for file in files):
+        time.sleep(LOOK_S)
+    said = [json.loads(file.read_bytes()) for file in files]
+    failed = next((one["failed"] for one in said if "failed" in one), "")
+    return cut(fidelity=Fidelity() if failed else Fidelity.model_validate(said[0]), spoiled=failed)
 
 
 def _state(session: Session, root: Root, rest: RunCommand | None) -> EngineState:
@@ -110,6 +158,10 @@ def _in_one_file(session: Session) -> bool:
 def finish(session: Session, *, stopped: bool) -> None:
     """Close LAMMPS, which flushes its files, then report the last of them unless the run was `stopped`."""
     root = session.root
+    if session.looking:
+        session.looking.join()
+    if root:
+        root.line.settle()
     if session.job.is_rehearsed:
         _write_final_state(session)
     session.flush()

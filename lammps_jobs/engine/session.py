@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -93,6 +94,8 @@ class Session:
     """The run that LAMMPS is inside of, at rest."""
     terminating: object = None
     """Kept as long as the session, since C++ calls it."""
+    looking: threading.Thread | None = None
+    """Waits for the copy of this process that stores what LAMMPS held at the last cut."""
     final_step: int | None = None
     """The timestep at which LAMMPS was closed; None while it is open."""
 

@@ -33,6 +33,7 @@ class SupervisorLine:
         self._uploaded = 0
         self._fetched: set[str] = set()
         self._warnings: set[str] = set()
+        self._late: threading.Thread | None = None
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(address))
         self._channel: Channel[Order] = Channel(
@@ -58,6 +59,24 @@ class SupervisorLine:
     def send(self, report: Report) -> None:
         self._channel.send(report)
 
+    def send_later(self, ready: Callable[[], Report]) -> None:
+        """Send what `ready` returns when it is ready; one at a time, and what relies on it waits (`settle`)."""
+
+        def send() -> None:
+            try:
+                self.send(ready())
+            except Exception as error:
+                self._on_failure(error)
+
+        self.settle()
+        self._late = threading.Thread(target=send, name="late report", daemon=True)
+        self._late.start()
+
+    def settle(self, timeout_s: float | None = None) -> None:
+        """Return when nothing is left to be sent later."""
+        if self._late and self._late is not threading.current_thread():
+            self._late.join(timeout_s)
+
     def warn_once(self, text: str) -> None:
         if text not in self._warnings:
             self._warnings.add(text)
@@ -70,6 +89,7 @@ class SupervisorLine:
 
     def fetch(self, name: str, target: Path) -> None:
         """Have the supervisor write a recorded output, as the last cut has it, to `target`."""
+        self.settle()
         self._fetched.discard(name)
         self.send(Fetch(name=name, target=target))
         with self._changed:

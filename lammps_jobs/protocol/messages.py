@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter
 
 from lammps_jobs.protocol.engine_state import EngineState
 from lammps_jobs.record.documents import FINAL_STATE, FULL_LOG, CutPlan, Equipment, Fidelity, Frozen, ScriptLine
+from lammps_jobs.record.names import Words
 
 RAW_LOG = "lammps.raw.log"
 """LAMMPS's own log, beside the working folder."""
@@ -182,8 +183,12 @@ class Cut(Frozen):
     stop: bool
     outputs: tuple[OutputChange, ...]
     fidelity: Fidelity
+    spoiled: Words = ""
+    """Why nothing can be continued from here, of a cut that went wrong; only its outputs are of use."""
     cut_s: float
+    """Seconds that the run stood still."""
     restart_s: float
+    """Of these, until LAMMPS had written its restart file."""
 
 
 class Fetch(Frozen):

@@ -36,9 +36,12 @@ class Recorder:
     ) -> Checkpoint:
         """Blobs first, then the manifest.
 
-        Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were.
+        Raises Fenced when this attempt was overtaken, Damaged when files of the cut are not what they were, OSError
+        when they are not there or the engine says that they are not whole.
         """
         self._pending[cut.number] = cut.outputs  # the same where it is tried again
+        if cut.spoiled:
+            raise OSError(cut.spoiled)
         self.outputs = self.roller.applied(self.outputs)
         outputs = with_changes(self.record, self.outputs, without_superseded(self._changes()))
         restart = {path.name: self.record.put_file(path, of=self.number) for path in _files_of_state(cut.folder)}

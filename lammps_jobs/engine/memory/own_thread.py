@@ -41,6 +41,10 @@ class OwnThread:
     def is_current(self) -> bool:
         return threading.current_thread() is self._thread
 
+    def move_here(self) -> None:
+        """In a copy of the process, which has only the calling thread: what is to be called is called in that one."""
+        self._thread = threading.current_thread()
+
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """What `function` returns, or raises, in that thread."""
         if self.is_current:

@@ -22,10 +22,15 @@ LOWEST, HIGHEST = 1 << 16, 1 << 47
 _HEADER = 16
 """Bytes of a chunk in front of the block: size of the one before, own size with three flags."""
 _FLAGS, _IN_USE, _IS_MAPPED, _IS_OF_A_THREAD = 7, 1, 2, 4
+_LARGEST = 1 << 40
+"""More bytes than any block has: numbers that are none of malloc's are larger than that as a rule."""
+_ALL = (1 << 64) - 1
 _SMALL, _ALIGNMENT = 256, 64
 _MOST_LEFT = 48
 """Bytes that malloc gives out beyond what it was asked for, with alignment and a rest too small for a block."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_NEAR, _FEW = 4096, 8
+"""Addresses that are no further apart are looked at together, where there are more than a few."""
 
 
 class Unknown(Exception):
@@ -50,6 +55,14 @@ def _libc() -> Any:
 
 LIBC = _libc()
 _MEMORY = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC) if os.path.exists("/proc/self/mem") else -1
+
+
+def look_at_own_memory() -> None:
+    """In a copy of the process that imported this module, whose memory is looked at until then."""
+    if _MEMORY >= 0:
+        own = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+        os.dup2(own, _MEMORY, inheritable=False)
+        os.close(own)
 
 
 def read(address: int, size: int) -> bytes | None:
@@ -82,6 +95,8 @@ def block_size(address: int) -> int:
         return 0
     before, own = int.from_bytes(header[:WORD], "little"), int.from_bytes(header[WORD:], "little")
     size = own & ~_FLAGS
+    if size >= _LARGEST:
+        return 0
     if own & _IS_MAPPED:
         start = address - _HEADER - before
         is_whole = before % _HEADER == 0 and start % _PAGE == 0 and (before + size) % _PAGE == 0
@@ -104,6 +119,28 @@ def block_at(address: int) -> tuple[int, int]:
         if 0 < count < behind and (behind - WORD) % count == 0:
             return address - WORD, behind
     return address, size
+
+
+def may_lead_to_blocks(addresses: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """For which of `addresses`, which ascend, it is worth asking `block_at`: all others lead to the begin of none.
+
+    What lies close together is read at once: leftovers in a buffer may be the rows of an array that is long gone.
+    """
+    found: NDArray[np.bool_] = (addresses % np.uint64(WORD)) == 0
+    begins = addresses & ~np.uint64(_HEADER - 1)
+    for part in np.split(np.flatnonzero(found), np.flatnonzero(np.diff(begins[found]) > _NEAR) + 1):
+        if len(part) <= _FEW:
+            continue
+        first = int(begins[part[0]]) - _HEADER
+        content = read(first, int(begins[part[-1]]) - first)
+        if content is not None:
+            words, at = np.frombuffer(content, np.uint64), (begins[part] - np.uint64(first)) // np.uint64(WORD)
+            before, own = words[at - np.uint64(2)], words[at - np.uint64(1)]
+            size, flags = own & np.uint64(~_FLAGS & _ALL), own & np.uint64(_FLAGS)
+            is_mapped = (flags & np.uint64(_IS_MAPPED)) != 0
+            may_be = np.where(is_mapped, (before + size) % np.uint64(_PAGE) == 0, flags >= _IS_OF_A_THREAD)
+            found[part] = may_be & (size % np.uint64(_HEADER) == 0) & (size > _HEADER) & (size < _LARGEST)
+    return found
 
 
 def _asked_for(address: int, usable: int) -> int:
@@ -159,6 +196,10 @@ class Mapping:
                 files.setdefault(file, (low, os.path.basename(file)))
         lows, highs = (np.array([row[at] for row in self._rows], np.uint64) for at in (0, 1))
         return lows, highs, files
+
+    def has_file(self) -> NDArray[np.bool_]:
+        """Of each mapping, in the order of `table`: whether it is of a file."""
+        return np.array([file.startswith("/") for _, _, file in self._rows])
 
     def file_of(self, address: int) -> str | None:
         """The file whose mapping holds `address`: "" for memory of no file, None for what is not mapped."""

@@ -40,6 +40,8 @@ _COUNTED = ("fix ", "compute ")
 objects have none that outlive a timestep: a kspace style fills its grids anew in each."""
 _HOLDS_ARRAYS = 512
 """Bytes up to which a block of such an object may hold the places of its arrays: the object itself may be larger."""
+_FEW, _AT_ONCE = 16, 4096
+"""Pointers that are looked at together: not less, and not more."""
 _OTHERS, _NAMED = -1, -2
 """In place of the index of a block: it is no part of the graph, or it is an object with a name."""
 _Links = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]
@@ -55,6 +57,7 @@ class Walk:
         self._answers = answers
         self._mapping = Mapping()
         self._lows, self._highs, self._files = self._mapping.table()
+        self._has_file = self._mapping.has_file()
         self._names: dict[int, str] = {address: name for name, address in named.items()}
         self._name_index: dict[str, int] = {}
         self._starts: list[int] = []
@@ -236,7 +239,7 @@ class Walk:
             if known is None:
                 file = self._mapping.file_of(word)
                 if not (file and file.startswith("/")):
-                    at += 1
+                    at = self._next_that_may_lead(pointers, addresses, at)
                     continue
                 base, name = self._files[file]
                 end = bisect_left(addresses, self._mapping.end_of(word), at)
@@ -249,6 +252,17 @@ class Walk:
                 offset[at:end] = pointers[at:end].astype(np.int64) - said[2]
             at = end
         return links
+
+    def _next_that_may_lead(self, pointers: Words, addresses: list[int], at: int) -> int:
+        """The index of the next pointer after `at` that may lead anywhere: leftovers come by the thousand."""
+        beyond = bisect_right(self._starts, addresses[at])
+        end = bisect_left(addresses, self._starts[beyond], at + 1) if beyond < len(self._starts) else len(addresses)
+        some = pointers[at + 1 : min(end, at + 1 + _AT_ONCE)]
+        if len(some) <= _FEW:
+            return at + 1
+        has_file = self._has_file[np.searchsorted(self._lows, some, side="right") - 1]
+        may_lead = has_file | process.may_lead_to_blocks(some)
+        return at + 1 + (int(may_lead.argmax()) if may_lead.any() else len(some))
 
     def _of_block(self, start: int, _end: int, index: int) -> tuple[Kind, int, int]:
         """What pointers into a known block lead to, and from where they are counted."""
