@@ -110,6 +110,8 @@ class Podman:
                 self._import_base(self.home / "base")
 
     def _import_base(self, tree: Path) -> None:
+        for mounted in ("proc", "sys"):  # of one that was killed: then nothing could be removed, or made there again
+            subprocess.run(["umount", "--lazy", str(tree / mounted)], capture_output=True, timeout=20, check=False)
         shutil.rmtree(tree, ignore_errors=True)
         subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree)],
                        check=True, capture_output=True, timeout=scaled(600))  # fmt: skip
