@@ -8,6 +8,7 @@ import pytest
 
 import lammps_jobs
 from emulator.batch import Cloud
+from emulator.containers import IMAGE
 from emulator.journeys import attempting, checkpointed, job_of
 from lammps_jobs import Checkpoints, Cluster, CutPlan
 from lammps_jobs.api.run import Run
@@ -182,7 +183,7 @@ def test_each_job_of_a_machine_has_a_folder_of_its_own_that_goes_with_it(cloud, 
 
 def test_an_image_without_the_folder_of_the_jobs_says_so(cloud):
     done = cloud.podman("run", "--rm", "--network", "host", "--read-only", "--user", "1000:1000", "--env",
-                        "LAMMPS_JOBS_SCRATCH=/opt", "localhost/lammps-jobs:cpu", "python3", "-c",
+                        "LAMMPS_JOBS_SCRATCH=/opt", IMAGE, "python3", "-c",
                         "from pathlib import Path; from lammps_jobs.backends.aws_batch import container as c;"
                         "c._make(Path('/opt/job-1'))", check=False)  # fmt: skip
     assert "/opt cannot be written" in done.stderr
@@ -197,5 +198,5 @@ def test_without_a_metadata_service_the_attempt_runs(cloud, stack, script, monke
 
 def test_image_says_what_is_in_it(cloud):
     done = cloud.podman("run", "--rm", "--network", "host", "--read-only", "--user", "1000:1000",
-                        "localhost/lammps-jobs:cpu", "lammps-jobs-attempt", "--check")  # fmt: skip
+                        IMAGE, "lammps-jobs-attempt", "--check")  # fmt: skip
     assert "LAMMPS 2025" in done.stdout

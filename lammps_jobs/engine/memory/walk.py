@@ -38,6 +38,9 @@ _SEARCHED = 1 << 16
 _COUNTED = ("fix ", "compute ")
 """How the names of objects begin of which arrays that are counted from another number than 0 are looked for. Other
 objects have none that outlive a timestep: a kspace style fills its grids anew in each."""
+OF_GRIDS = "KSpace"
+"""The object whose arrays are nearly all counted so, and none of which outlives a timestep: there a pointer counts only
+where it can be nothing else, and what lies behind the others stays as the set-up has made it."""
 _HOLDS_ARRAYS = 512
 """Bytes up to which a block of such an object may hold the places of its arrays: the object itself may be larger."""
 _FEW, _AT_ONCE = 16, 4096
@@ -159,8 +162,9 @@ class Walk:
             at = np.searchsorted(block.at, word)
             block.kind[at], block.target[at], block.offset[at] = Kind.OWN, target, offset
         certain = {target for target, _ in self._from_elsewhere.values()}
+        owners = np.array([block.owner for block in graph.blocks], np.int64)
         for number, block in enumerate(graph.blocks):
-            _doubt(graph, number, block, certain)
+            _doubt(graph, number, block, owners, certain)
         graph.names = list(self._name_index)
         return graph
 
@@ -190,15 +194,20 @@ class Walk:
     def _look_for_counted(self, graph: Graph, owner: int, holders: list[int]) -> list[int]:
         """Find arrays that are counted from another number than 0; blocks that have not been read yet.
 
-        Nothing is looked for where a pointer leads into a block whose begin the same owner holds."""
+        Nothing is looked for where a pointer leads into a block whose begin the same owner holds: in an object beside
+        it (`_follows_its_begin`)."""
         bounds = counted.bounds_of(graph.blocks[owner].words)
+        owners = np.array([block.owner for block in graph.blocks], np.int64)
         found: list[int] = []
         for number in holders:
             block = graph.blocks[number]
             if number != owner and len(block.words) * WORD > _HOLDS_ARRAYS:
                 continue
             is_own = block.kind == Kind.OWN
-            leads_astray = ~is_own | ~np.isin(block.target, block.target[is_own & (block.offset == 0)])
+            if _is_object(block):
+                leads_astray = ~_is_a_begin(block, owners) & ~_follows_its_begin(block)
+            else:
+                leads_astray = ~is_own | ~np.isin(block.target, block.target[is_own & (block.offset == 0)])
             leads_astray &= (block.kind == Kind.ELSEWHERE) | is_own
             for word in block.at[leads_astray].tolist():
                 pointer = int(block.words[word])
@@ -327,25 +336,63 @@ class Walk:
         return bool(file and "/libc" in file)
 
 
-def _doubt(graph: Graph, number: int, block: Block, certain: set[int]) -> None:
-    """Say ELSEWHERE of pointers into the middle of blocks of which their owner does not hold the begin as well.
+def _doubt(graph: Graph, number: int, block: Block, owners: NDArray[np.int64], certain: set[int]) -> None:
+    """Say ELSEWHERE of pointers that lead into blocks by chance.
 
     LAMMPS keeps an array that is counted from `low` on by where its element 0 would lie (class Memory,
-    `create3d_offset`): outside of it, and by chance in some other block. The end of an std::vector lies beside its
-    begin, rows of an array beside the first one; and what a part of a list or map leads back to leads to that part.
-    What was found by more than its place (`counted`) is `certain`.
+    `create3d_offset`): outside of it, and by chance in some other block. So a pointer into the middle of a block counts
+    only where its owner holds the begin as well: the end of an std::vector lies beside its begin, rows of an array
+    beside the first one; and what a part of a list or map leads back to leads to that part. An object holds many begins
+    that have nothing to do with each other: there only those beside each other count. What was found by more than its
+    place (`counted`) is `certain`. `owners`: of each block of the graph.
     """
-    inside = (block.kind == Kind.OWN) & (block.offset != 0) & (block.offset != WORD)
-    inside &= (block.target >= len(graph.objects)) & (block.target != number) & ~np.isin(block.target, [*certain])
-    if not inside.any():
-        return
-    begins = block.target[(block.kind == Kind.OWN) & ~inside]
-    inside &= ~np.isin(block.target, begins)
+    is_own = (block.kind == Kind.OWN) & (block.target >= len(graph.objects))
+    inside = is_own & (block.offset != 0) & (block.target != number) & ~np.isin(block.target, [*certain])
+    for at in np.flatnonzero(inside & (block.offset == WORD)):
+        inside[at] = not _is_array_of_objects(graph.blocks[int(block.target[at])])
+    begins = block.target[is_own & ~inside]
+    if _is_object(block):
+        inside &= ~_follows_its_begin(block)
+        if graph.objects[block.owner][0] == OF_GRIDS:
+            inside |= is_own & ~_is_a_begin(block, owners) & ~_follows_its_begin(block)
+    else:
+        inside &= ~np.isin(block.target, begins)
     for target in np.unique(block.target[inside]).tolist():
         back = graph.blocks[target]
         if not ((back.kind == Kind.OWN) & (back.target == number)).any():
             doubted = inside & (block.target == target)
             block.kind[doubted], block.target[doubted], block.offset[doubted] = Kind.ELSEWHERE, KNOWN, 0
+
+
+def _is_object(block: Block) -> bool:
+    """Whether a block begins with a table of virtual functions."""
+    return bool(len(block.at) and block.at[0] == 0 and block.kind[0] == Kind.LIBRARY)
+
+
+def _is_array_of_objects(block: Block) -> bool:
+    """Whether a block begins with a word that says how many objects follow (`process.block_at`)."""
+    count = int(block.words[0]) if len(block.words) else 0
+    return 0 < count < len(block.words) * WORD and (len(block.words) - 1) * WORD % count == 0
+
+
+def _is_a_begin(block: Block, owners: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of each pointer, whether it leads to the begin of a block of the same owner, and no other one here does."""
+    leads_to_begin = (block.kind == Kind.OWN) & (block.offset == 0)
+    targets, count = np.unique(block.target[leads_to_begin], return_counts=True)
+    is_a_begin: NDArray[np.bool_] = leads_to_begin & np.isin(block.target, targets[count == 1])
+    is_a_begin[is_a_begin] = owners[block.target[is_a_begin]] == block.owner
+    return is_a_begin
+
+
+def _follows_its_begin(block: Block) -> NDArray[np.bool_]:
+    """Of each pointer, whether it stands behind one to the begin of the same block, or behind one that does."""
+    is_own = block.kind == Kind.OWN
+    goes_on = np.zeros(len(block.at), bool)
+    goes_on[1:] = is_own[1:] & is_own[:-1] & (np.diff(block.at.astype(np.int64)) == 1)
+    goes_on[1:] &= (block.target[1:] == block.target[:-1]) & (block.offset[1:] >= block.offset[:-1])
+    first = np.maximum.accumulate(np.where(goes_on, 0, np.arange(len(block.at))))
+    follows: NDArray[np.bool_] = goes_on & (block.offset[first] == 0)
+    return follows
 
 
 def _is_machinery(address: int) -> bool:

@@ -115,7 +115,7 @@ def copies_of(run: Run) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_cut_whose_copy_is_killed_is_skipped_and_nothing_is_lost(cluster, script, tmp_path, ranks):
-    path = script(script_of("nve", 3000).replace("0 4 0 4 0 4", "0 10 0 10 0 10"))
+    path = script(script_of("nve", 1500).replace("0 4 0 4 0 4", "0 8 0 8 0 8"))
     run = cluster.submit(path, checkpoints=Checkpoints(every_s=0.3), resources=Resources(ranks=ranks))
     wait_for_progress(run)
 
