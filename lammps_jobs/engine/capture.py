@@ -14,7 +14,7 @@ from typing import Any
 from lammps_jobs.engine import atom_order
 from lammps_jobs.engine.accelerated import ACCELERATED, is_accelerated
 from lammps_jobs.engine.lists import last_build
-from lammps_jobs.engine.memory import aside, atoms, state
+from lammps_jobs.engine.memory import aside, atoms, division, state
 from lammps_jobs.engine.memory.aside import Aside
 from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.last_build import LastBuild
@@ -49,7 +49,9 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, ke
         folder.mkdir()
     session.drop_log(True)
     communicator.wait()
-    with session.between_runs(), atoms.all_inside(lmp) if communicator.size > 1 else contextlib.nullcontext():
+    cuts = division.uneven_cuts(lmp) if communicator.size > 1 else ()
+    part = division.even_part(lmp, cuts) if cuts else None
+    with session.between_runs(), atoms.all_inside(lmp, part) if communicator.size > 1 else contextlib.nullcontext():
         lmp.command(f"write_restart {folder}/restart{'' if _in_one_file(session) else '.%'} noinit")
     restart_s = time.monotonic() - started
     session.flush()
@@ -141,6 +143,7 @@ def _state(session: Session, root: Root, rest: RunCommand | None) -> EngineState
         run=RunState.model_validate(vars(rest)) if rest else None,
         box=BoxState(faces=session.boundary.faces, margins=session.margins),
         grid=tuple((session.lmp.extract_global("procgrid") or [])[:3]),
+        cuts=division.uneven_cuts(session.lmp) if session.communicator.size > 1 else (),
         echoes=root.log.echoes,
         warned=session.warned,
         is_sorted=session.is_sorted,

@@ -7,8 +7,8 @@ import os
 from dataclasses import replace
 
 from lammps_jobs.engine import box_margins
-from lammps_jobs.engine.memory import topology
-from lammps_jobs.engine.memory.atoms import Atoms, put_back
+from lammps_jobs.engine.memory import division, topology
+from lammps_jobs.engine.memory.atoms import Atoms, all_inside, put_back
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.open_files import follow
 from lammps_jobs.engine.restored_state import CannotContinue
@@ -22,6 +22,8 @@ from lammps_jobs.script.journal import Entry, Journal
 from lammps_jobs.script.language import RunCommand, quoted
 from lammps_jobs.script.position import Position
 
+NEVER = "1e30"
+"""A ratio of the ranks' loads that none has."""
 OF_ROWS = ("thermo_style", "thermo_modify")
 """Commands that are issued after the set-up, which prints a row, where the memory then tells LAMMPS what a set-up
 would; as those of a dump are whose first frame, which the set-up would write, is still to come."""
@@ -52,7 +54,7 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     deferred = rows + journal.new_dumps()
     for entry in journal.after_box():
         if not _is_restored(entry, restored) and entry not in deferred:
-            _issue_again(session, _with_new_seeds(session, entry) if memory.missing else entry)
+            _issue_again(session, _with_new_seeds(session, entry) if memory.missing else _without_balancing(entry))
     session.journal = journal
     session.position = Position.from_json(session.read_script, state.position.model_dump(mode="json"))
     _warn_again(session, state)
@@ -65,10 +67,10 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
     forget_new_bytes(session)  # of files that the commands issued again opened
     _switch_off_again(session, checkpoint)
     loop = InnerLoop(session.lmp)
-    is_late = session.has_set_up and not rest and bool(memory.missing)
-    session.has_set_up = bool(rest) or (session.has_set_up and not memory.missing)
-    if is_late:
+    if session.has_set_up and not rest and memory.missing:
         _expect_frames(session, journal)
+    session.has_set_up = bool(rest) or (session.has_set_up and not memory.missing)
+    _divide(session, () if memory.missing else state.cuts)
     if session.has_set_up:
         set_up(session, loop, rest, memory.lists)
     for entry in journal.after_box():
@@ -77,9 +79,9 @@ def restore(session: Session, checkpoint: Restore) -> tuple[InnerLoop, RunComman
                 _issue_again(session, entry)
     forget_new_bytes(session)
     give_memory_back(session, memory)
-    if session.root and not session.proof.everything:  # LAMMPS knows again what it had written before
-        _begin_with_heads(session.root, journal)
     if session.root:
+        if not session.proof.everything:  # LAMMPS knows again what it had written before
+            _begin_with_heads(session.root, journal)
         session.drop_log(False)
         session.mark()
         seen = fidelity.of_proof(journal, session.proof.everything, session.proof.unproven, session.step)
@@ -163,6 +165,23 @@ def _issue_again(session: Session, entry: Entry) -> None:
         session.lmp.command(_as_seen_from(session, entry))
     for _ in range(entry.nexts):
         session.lmp.command(f"next {entry.key}")
+
+
+def _divide(session: Session, cuts: division.Cuts) -> None:
+    """Divide the box as unevenly as it was. Its atoms are with the ranks that had them, and stay there."""
+    lmp = session.lmp
+    if not cuts:
+        return
+    with all_inside(lmp, division.part_between(lmp, cuts)):
+        lmp.command(division.command(cuts))
+
+
+def _without_balancing(entry: Entry) -> Entry:
+    """A `fix balance` whose threshold the set-up does not reach: its own comes back with its memory."""
+    if entry.command != "fix" or entry.words[3:4] != ["balance"]:
+        return entry
+    words = [*entry.words[:5], NEVER, *entry.words[6:]]
+    return replace(entry, words=words, text=" ".join(map(quoted, words)))
 
 
 def _with_new_seeds(session: Session, entry: Entry) -> Entry:

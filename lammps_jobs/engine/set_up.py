@@ -12,7 +12,7 @@ from lammps_jobs.engine import atom_order
 from lammps_jobs.engine.accelerated import ACCELERATED, is_accelerated
 from lammps_jobs.engine.lists import last_build
 from lammps_jobs.engine.memory import state
-from lammps_jobs.engine.memory.atoms import Atoms
+from lammps_jobs.engine.memory.atoms import Atoms, put_where_they_were
 from lammps_jobs.engine.memory.graph import Graph
 from lammps_jobs.engine.memory.inner_loop import InnerLoop
 from lammps_jobs.engine.memory.last_build import LastBuild
@@ -71,7 +71,12 @@ def set_up_again(session: Session, rest: RunCommand) -> InnerLoop:
         session.loop.abandon()
     loop = InnerLoop(session.lmp)
     set_up(session, loop, rest, lists)
-    if lists and not _have_moved(session, stored, lists):
+    if lists and _have_moved(session, stored, lists):  # a `fix balance` has given them to other ranks
+        put_where_they_were(session.lmp, session.communicator.gather(stored))
+        loop.abandon()
+        loop = InnerLoop(session.lmp)
+        set_up(session, loop, rest, None)
+    elif lists:
         _give_back(session, StoredMemory(graph, stored, lists))
     forget_new_bytes(session)
     session.drop_log(False)

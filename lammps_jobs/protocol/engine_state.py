@@ -120,6 +120,8 @@ class EngineState(Frozen):
     box: BoxState
     grid: tuple[int, ...]
     """How the box was divided among the ranks (x, y, z); empty when LAMMPS does not say."""
+    cuts: tuple[tuple[float, ...], ...] = ()
+    """Where it was cut between them, as fractions of it in x, y and z; empty where the parts are even."""
     echoes: bool
     warned: bool
     """Whether LAMMPS has warned of characters outside ASCII."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lammps_jobs.engine.memory import per_atom, topology
+from lammps_jobs.engine.memory.division import Part
 
 NAMES = (
     "id", "type", "mask", "image", "x", "v", "f", "molecule", "q", "mu", "omega", "angmom", "torque", "radius", "rmass",
@@ -42,11 +43,11 @@ _TYPES: dict[int, tuple[str, int]] = {
 
 
 @contextmanager
-def all_inside(lmp: Any) -> Iterator[None]:
-    """Meanwhile every atom is inside its rank's part of the box (`put_inside`)."""
+def all_inside(lmp: Any, part: Part | None = None) -> Iterator[None]:
+    """Meanwhile every atom is inside its rank's part of the box, or inside `part` (`put_inside`)."""
     x = _view(lmp, "x")
     before = None if x is None else x.copy()
-    put_inside(lmp)
+    put_inside(lmp, part)
     try:
         yield
     finally:
@@ -117,12 +118,17 @@ EDGE = 1e-10
 
 
 def put_back(lmp: Any, stored: Iterable[Path]) -> None:
-    """Give atoms that were put inside for a restart file their places again, by their IDs, wherever they are now.
+    """Give atoms that were put inside for a restart file their places again (`put_where_they_were`).
 
     `stored`: what each rank stored of its atoms (`Atoms.save`). One rank puts none inside. Raises ValueError or
     EOFError when a file is torn.
     """
-    there = [Atoms.load(path).arrays for path in stored]
+    put_where_they_were(lmp, [Atoms.load(path) for path in stored])
+
+
+def put_where_they_were(lmp: Any, ranks: list[Atoms]) -> None:
+    """Give atoms the places that they have in `ranks`, by their IDs, wherever they are now; one rank has no need."""
+    there = [stored.arrays for stored in ranks]
     x, present = _view(lmp, "x"), _view(lmp, "id")
     if len(there) < 2 or x is None or present is None or not all(arrays.get("id", _NONE).all() for arrays in there):
         return
@@ -133,8 +139,8 @@ def put_back(lmp: Any, stored: Iterable[Path]) -> None:
     x[known] = places[at[known]]
 
 
-def put_inside(lmp: Any) -> None:
-    """Move the atoms that have left their rank's part of the box since the last rebuild just inside.
+def put_inside(lmp: Any, part: Part | None = None) -> None:
+    """Move the atoms that have left their rank's part of the box since the last rebuild, or `part`, just inside.
 
     So they stay with their rank, and in their order, when LAMMPS reads a restart file or sets up; where they were, they
     are to be written back.
@@ -147,7 +153,9 @@ def put_inside(lmp: Any) -> None:
     tilted = np.array([[lengths[0], 0, 0], [xy, lengths[1], 0], [xz, yz, lengths[2]]])
     is_tilted = bool(lmp.extract_setting("triclinic"))
     names = ("sublo_lambda", "subhi_lambda") if is_tilted else ("sublo", "subhi")
-    first, last = (np.array(lmp.extract_global(name)) for name in names)
+    first, last = part or (np.array(lmp.extract_global(name)) for name in names)
+    if part and not is_tilted:
+        first, last = origin + first * lengths, origin + last * lengths
     where = (x - origin) @ np.linalg.inv(tilted) if is_tilted else x
     margin = EDGE * (last - first)
     inside = np.clip(where, first + margin, last - margin)

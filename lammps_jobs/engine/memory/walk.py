@@ -71,6 +71,8 @@ class Walk:
         self._from_elsewhere: dict[tuple[int, int], tuple[int, int]] = {}
         """By block and word: to which block an array's place leads that is counted from another number than 0, and
         how far from its begin."""
+        self._certain: set[int] = set()
+        """Blocks below such an array."""
         for address in self._names:
             self._put(address, process.block_size(address), _NAMED)
         for address in [*foreign, *shallow]:
@@ -161,7 +163,7 @@ class Walk:
             block = graph.blocks[number]
             at = np.searchsorted(block.at, word)
             block.kind[at], block.target[at], block.offset[at] = Kind.OWN, target, offset
-        certain = {target for target, _ in self._from_elsewhere.values()}
+        certain = self._certain | {target for target, _ in self._from_elsewhere.values()}
         owners = np.array([block.owner for block in graph.blocks], np.int64)
         for number, block in enumerate(graph.blocks):
             _doubt(graph, number, block, owners, certain)
@@ -235,6 +237,7 @@ class Walk:
         block.kind = np.full(len(block.at), Kind.OWN, np.uint8)
         block.target = np.full(len(block.at), target, np.int32)
         block.offset = block.words.astype(np.int64) - next_level
+        self._certain.add(target)
         return index
 
     def _say(self, graph: Graph, pointers: Words, owner: int) -> _Links:
