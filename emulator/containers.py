@@ -5,6 +5,7 @@ No registry is reached: the base image is made by debootstrap under the name tha
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -67,6 +68,11 @@ class Podman:
         store = ["--root", str(self.home / driver), "--runroot", str(self.home / "run"), "--storage-driver", driver]
         self._podman, self._buildah = ["podman", *store], ["buildah", *store]
 
+    @property
+    def command(self) -> list[str]:
+        """The words before podman's own, for who starts it himself."""
+        return ["env", f"CONTAINERS_CONF={self.environment['CONTAINERS_CONF']}", *self._podman]
+
     def __call__(self, *args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         command = [*self._podman, *args]
         done = subprocess.run(
@@ -100,9 +106,13 @@ class Podman:
             self("rm", "--force", "--ignore", container, check=False)
 
     def make_base(self) -> None:
-        """The base image, from Debian's packages (half a minute, once)."""
-        if not self("image", "exists", BASE, check=False).returncode:
-            return
+        """The base image, from Debian's packages (half a minute, once): also where two processes want it at a time."""
+        with (self.home / "base.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self("image", "exists", BASE, check=False).returncode:
+                self._make_base()
+
+    def _make_base(self) -> None:
         tree = self.home / "base"
         shutil.rmtree(tree, ignore_errors=True)
         subprocess.run(["debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", str(tree)],

@@ -8,9 +8,8 @@ import pytest
 
 from emulator.pulumi_engine import built_engine
 
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parent.parent
-pytestmark = pytest.mark.infra
-
 VERBS = re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
