@@ -37,7 +37,7 @@ test: $(READY) ## run all tests (what draws lots: SEED=n repeats one draw)
 unit: $(READY) ## run the tests that need no process, no network and no LAMMPS: seconds
 	$(BIN)/python -m pytest -m unit
 
-protocol: $(READY) ## try all interleavings of attempts on a record with two preemptions or crashes (ten minutes): PREEMPTIONS=2
+protocol: $(READY) ## try all interleavings of attempts on a record with two preemptions or crashes (three minutes): PREEMPTIONS=2
 	$(BIN)/python -m tests.record.explorer $(or $(PREEMPTIONS),2)
 
 chaos: $(READY) ## harm runs at random, on a folder and on S3: MINUTES=5 SEED=1 REAL=1 (with LAMMPS)
@@ -88,10 +88,9 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-sbom: $(READY) ## write which Python packages the images hold, with their hashes (CycloneDX): sbom/cpu.json, sbom/gpu.json
-	mkdir -p sbom
-	$(BIN)/cyclonedx-py requirements --output-reproducible -o sbom/cpu.json requirements/image.lock
-	$(BIN)/cyclonedx-py requirements --output-reproducible -o sbom/gpu.json requirements/image-gpu.lock
+sbom: $(READY) ## write what the images hold (CycloneDX), sbom/cpu.json and gpu.json; Debian's packages as root, with podman: [GPU_IMAGE=tag]
+	$(BIN)/python -m tools.sbom cpu --out sbom/cpu.json
+	$(BIN)/python -m tools.sbom gpu --out sbom/gpu.json $(if $(GPU_IMAGE),--image $(GPU_IMAGE))
 
 COMPILE := pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
   --generate-hashes --allow-unsafe

@@ -87,8 +87,11 @@ def needs(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, str]])
         "DescribeContainerInstances": (asked.get("containerInstances") or [""])[0],
         "GetServiceQuota": "*",
         "DescribeInstances": "*",
+        "DescribeBudget": f"arn:aws:budgets::{ACCOUNT}:budget/{asked.get('BudgetName')}",
+        "Publish": dict(urllib.parse.parse_qsl(call.body.decode())).get("TopicArn", "") if not call.target else "",
     }[operation]
-    return [Need(f"{call.service}:{operation}", resource)]
+    action = {"DescribeBudget": "ViewBudget"}.get(operation, operation)
+    return [Need(f"{call.service}:{action}", resource)]
 
 
 def _of_s3(call: Call) -> Iterator[Need]:
@@ -129,6 +132,10 @@ def _of_batch(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, st
                 f"aws:ResourceTag/{key}": value for key, value in tags_of_job[asked["jobId"].partition(":")[0]].items()
             }
             yield Need("batch:TerminateJob", f"{jobs}/{asked['jobId']}", tags)
+        case "updatejobqueue":
+            yield Need("batch:UpdateJobQueue", asked["jobQueue"])
+        case "updatecomputeenvironment":
+            yield Need("batch:UpdateComputeEnvironment", asked["computeEnvironment"])
         case _:
             names = {"describejobs": "DescribeJobs", "listjobs": "ListJobs", "describejobqueues": "DescribeJobQueues",
                      "describecomputeenvironments": "DescribeComputeEnvironments",

@@ -208,9 +208,16 @@ class Cloud:
                     for job in found[start : start + PER_PAGE]]  # fmt: skip
             more = {"nextToken": str(start + PER_PAGE)} if len(found) > start + PER_PAGE else {}
             return {"jobSummaryList": page, **more}
-        names = next((one["values"] for one in asked.get("filters", []) if one["name"] == "JOB_NAME"), ["*"])
-        found = [job for job in self.jobs.values() if any(fnmatch.fnmatch(job.name, name) for name in names)]
-        return {"jobSummaryList": [{"jobId": job.job_id, "jobName": job.name, "status": job.status} for job in found]}
+        queue = asked["jobQueue"].rpartition("/")[2]
+        found = [job for job in list(self.jobs.values()) if job.queue.rpartition("/")[2] == queue]
+        names = next((one["values"] for one in asked.get("filters", []) if one["name"] == "JOB_NAME"), None)
+        if names is None:  # with names it is of any state
+            found = [job for job in found if job.status == asked.get("jobStatus", "RUNNING")]
+        else:
+            found = [job for job in found if any(fnmatch.fnmatch(job.name, name) for name in names)]
+        return {"jobSummaryList": [
+            {"jobId": job.job_id, "jobName": job.name, "status": job.status,
+             **({"arrayProperties": {"size": job.size}} if job.size else {})} for job in found]}  # fmt: skip
 
     def _terminatejob(self, asked: dict[str, Any]) -> dict[str, Any]:
         found = self.job(asked["jobId"])
@@ -248,8 +255,8 @@ class Cloud:
                 return
             while True:
                 job.status = "RUNNABLE"
-                while not self.capacity.wait(0.5) and not job.terminated:
-                    pass
+                while not (self.capacity.wait(0.5) and self._is_open(job.queue)) and not job.terminated:
+                    time.sleep(0.1)
                 if job.terminated:
                     job.status, job.reason = "FAILED", job.terminated
                     return
@@ -274,6 +281,14 @@ class Cloud:
                     return
         finally:
             job.over.set()
+
+    def _is_open(self, queue: str) -> bool:
+        """Whether machines start for a queue: one that is disabled takes no job, but gets on with those that it has."""
+        batch = self._client("batch")
+        (found,) = batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+        behind = [one["computeEnvironment"] for one in found["computeEnvironmentOrder"]]
+        made = batch.describe_compute_environments(computeEnvironments=behind)["computeEnvironments"]
+        return any(one["state"] == "ENABLED" for one in made)
 
     def _comes_to_its_turn(self, job: Job) -> bool:
         """PENDING until the jobs that it depends on have succeeded; FAILED when one of them fails."""

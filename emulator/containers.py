@@ -70,6 +70,11 @@ class Podman:
         store = ["--root", str(self.home / driver), "--runroot", str(self.home / "run"), "--storage-driver", driver]
         self._podman, self._buildah = ["podman", *store], ["buildah", *store]
 
+    @property
+    def command(self) -> list[str]:
+        """The words before podman's own, for who starts it himself."""
+        return ["env", f"CONTAINERS_CONF={self.environment['CONTAINERS_CONF']}", *self._podman]
+
     def __call__(self, *args: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         command = [*self._podman, *args]
         done = subprocess.run(

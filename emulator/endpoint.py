@@ -63,6 +63,8 @@ class Endpoint:
     faults: list[Fault] = field(default_factory=list)
     quotas: dict[str, float] = field(default_factory=dict)
     """Service quotas by their codes; 10,000 for all others."""
+    spent: float = 0.0
+    """USD of the month, as far as billing knows: what every budget says of it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fault_for(self, call: Call) -> str:
@@ -111,9 +113,9 @@ def serving(
                 self._behind(body)
             if fault in PAUSES:
                 time.sleep(PAUSES[fault])
-            if call.target.endswith(".GetServiceQuota"):  # moto knows them in one region only
-                said = {"Quota": {"Value": endpoint.quotas.get(json.loads(body)["QuotaCode"], 10_000.0)}}
-                return self._send(200, json.dumps(said).encode(), {})
+            known = self._known(call.target.rpartition(".")[2], body)
+            if known:
+                return self._send(200, json.dumps(known).encode(), {})
             operation = self.path.rpartition("/")[2]
             if call.service == "batch" and operation in JOB_CALLS:
                 status, said, code = answer(operation, json.loads(body or b"{}"))
@@ -121,6 +123,16 @@ def serving(
             return self._forward(body, fault)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
+
+        def _known(self, operation: str, body: bytes) -> dict[str, Any]:
+            """What is known here better than behind."""
+            if operation == "GetServiceQuota":  # moto knows them in one region only
+                return {"Quota": {"Value": endpoint.quotas.get(json.loads(body)["QuotaCode"], 10_000.0)}}
+            if operation == "DescribeBudget":  # moto's account spends nothing
+                budget = json.loads(self._behind(body)[1])["Budget"]
+                budget["CalculatedSpend"]["ActualSpend"] = {"Amount": f"{endpoint.spent}", "Unit": "USD"}
+                return {"Budget": budget}
+            return {}
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") == "chunked":

@@ -34,7 +34,10 @@ def flat(values: dict[str, Any], **changes: Any) -> dict[str, str]:
 
 @dataclass
 class Graph(Mocks):
-    """Every resource that the program registered, (type, name) to its inputs; made for real with an `account`."""
+    """Every resource that the program registered, (type, name) to its inputs; made for real with an `account`.
+
+    An archive is there as its texts by name.
+    """
 
     account: Account | None = None
     quotas: dict[str, float] = field(default_factory=dict)
@@ -44,12 +47,15 @@ class Graph(Mocks):
     outputs: dict[str, Any] = field(default_factory=dict)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        archives = {key: one for key, one in args.inputs.items() if isinstance(one, pulumi.AssetArchive)}
+        args.inputs |= {key: _texts(one) for key, one in archives.items()}
         self.resources[args.typ, args.name] = args.inputs
         if ":infra:" in args.typ or args.typ.startswith("pulumi:"):
             return "", {}
         if self.account:
-            return self.account.create(args.typ, args.inputs)
-        return f"{args.typ}.{args.name}", {**args.inputs, **_supposed(args)}
+            number, made = self.account.create(args.typ, args.inputs)
+            return number, made | archives
+        return f"{args.typ}.{args.name}", {**args.inputs, **_supposed(args), **archives}
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # both are taken
         if self.account:
@@ -66,6 +72,10 @@ class Graph(Mocks):
     @property
     def types(self) -> set[str]:
         return {typ for typ, _ in self.resources if typ.startswith(("aws:", "docker:"))}
+
+
+def _texts(archive: pulumi.AssetArchive) -> dict[str, str]:
+    return {name: one.text for name, one in archive.assets.items() if isinstance(one, pulumi.StringAsset)}
 
 
 def _supposed(args: MockResourceArgs) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from emulator.account import Account
 from emulator.batch import Cloud
@@ -21,9 +22,9 @@ def keys(who: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def deployed(podman: Podman, stack: str = "dev") -> Iterator[tuple[Cloud, dict[str, str]]]:
-    """The cloud, and the environment in which researchers reach it."""
-    config = config_of(stack)
+def deployed(podman: Podman, stack: str = "dev", **changes: Any) -> Iterator[tuple[Cloud, dict[str, str]]]:
+    """The cloud of a stack with `changes` to its configuration, and the environment in which researchers reach it."""
+    config = config_of(stack, **changes)
     region = config["aws:region"]
     with moto(MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
         graph = run(config, stack, graph=Graph(account=Account(url, region)))

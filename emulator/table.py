@@ -17,12 +17,14 @@ from emulator.resources import (
     drop_queue,
     drop_target,
     image,
+    invoke_right,
     keep_logs,
     lifecycle,
     log_group,
     make_bucket,
     make_budget,
     make_environment,
+    make_function,
     make_gateway,
     make_key,
     make_policy,
@@ -32,6 +34,7 @@ from emulator.resources import (
     make_template,
     make_vpc,
     next_environment,
+    next_function,
     next_queue,
     next_template,
     noop,
@@ -144,6 +147,14 @@ KINDS: dict[str, Kind] = {
     "aws:batch/jobDefinition:JobDefinition": Kind(
         register, deregister, lambda a, n, old, new: register(a, new)[1],
         moves=frozenset({"arn", "revision"}),
+    ),
+    "aws:lambda/function:Function": Kind(
+        make_function, lambda a, n, s: a.call("lambda", "DeleteFunction", {"functionName": n}), next_function
+    ),
+    "aws:lambda/permission:Permission": put(
+        "lambda", "AddPermission", lambda i: f"{i['function']}-events",
+        ("RemovePermission", {"function": "functionName", "statementId": "statementId"}), shape=invoke_right,
+        outputs=lambda a, i, r: {"statementId": "events"},
     ),
     "aws:cloudwatch/logGroup:LogGroup": Kind(
         log_group, lambda a, n, s: a.call("logs", "DeleteLogGroup", {"logGroupName": n}), keep_logs

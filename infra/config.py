@@ -279,6 +279,10 @@ class Alerts(Section):
     runs) and those in `stop_roles` until somebody detaches the policy. Jobs that run go on until their attempt ends."""
     stop_roles: tuple[Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,64}$")], ...] = Field(default=(), max_length=50)
     """Names of the researchers' own IAM roles, which `stop_at_budget` denies submitting, too."""
+    stop_jobs_at_usd: float | None = Field(default=None, gt=0)
+    """USD of a month's spending at which the stack is closed: jobs that run take a checkpoint and end (`resume` goes on
+    with them), those that wait go on waiting, none is submitted; null for never. Looked at once an hour, but AWS knows
+    of spending half a day late."""
     anomaly_usd: float | None = Field(default=None, gt=0)
     """Unusual spending from which on AWS tells, in USD."""
     anomaly_monitor_arn: str | None = Field(default=None, pattern=r"^arn:[^:]+:ce::\d{12}:anomalymonitor/[\w-]+$")
@@ -292,8 +296,8 @@ class Alerts(Section):
 
     @model_validator(mode="after")
     def _has_readers(self) -> Alerts:
-        if (self.monthly_budget_usd or self.anomaly_usd) and not self.emails:
-            raise ValueError("a budget or an anomaly threshold that nobody hears of: add `emails`")
+        if (self.monthly_budget_usd or self.anomaly_usd or self.stop_jobs_at_usd) and not self.emails:
+            raise ValueError("a budget or a threshold that nobody hears of: add `emails`")
         if self.stop_roles and not self.stop_at_budget:
             raise ValueError("stop_roles are stopped by nothing: set stop_at_budget")
         if self.stop_at_budget and not self.monthly_budget_usd:

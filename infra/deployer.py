@@ -22,6 +22,7 @@ ON: dict[str, tuple[str, ...]] = {
     "events": (f"arn:*:events:*:*:rule/{PROJECT}-*",),
     "cloudwatch": (f"arn:*:cloudwatch:*:*:alarm:{PROJECT}-*", f"arn:*:cloudwatch::*:dashboard/{PROJECT}-*"),
     "ssm": (f"arn:*:ssm:*:*:parameter/{PROJECT}/*",),
+    "lambda": (f"arn:*:lambda:*:*:function:{PROJECT}-*",),
     "budgets": (f"arn:*:budgets::*:budget/{PROJECT}-*",),
     "batch": tuple(f"arn:*:batch:*:*:{kind}/{PROJECT}-*"
                    for kind in ("compute-environment", "job-queue", "job-definition", "scheduling-policy")),
@@ -41,7 +42,8 @@ READS: tuple[str, ...] = (
     "cloudwatch:ListTagsForResource", "ec2:Describe*", "ecr:Describe*", "ecr:GetAuthorizationToken",
     "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource", "events:Describe*", "events:List*", "iam:Get*",
     "iam:List*", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases",
-    "kms:ListResourceTags", "logs:Describe*", "logs:ListTagsForResource", "s3:GetBucket*",
+    "kms:ListResourceTags", "lambda:Get*", "lambda:List*", "logs:Describe*", "logs:ListTagsForResource",
+    "s3:GetBucket*",
     "s3:GetAccelerateConfiguration", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
     "s3:GetReplicationConfiguration", "servicequotas:Get*", "servicequotas:List*", "sns:GetTopicAttributes",
     "sns:GetSubscriptionAttributes", "sns:ListTagsForResource", "ssm:DescribeParameters",
@@ -83,6 +85,8 @@ def writing(actions: Iterable[str]) -> list[Document]:
     services = ["batch", "ec2", "ecs-tasks", "budgets", "vpc-flow-logs"]
     passed = {"iam:PassedToService": [f"{service}.amazonaws.com" for service in services]}
     statements.append(allow("HandOver", ["iam:PassRole"], [ON["iam"][0]], StringEquals=passed))
+    function = {"iam:PassedToService": ["lambda.amazonaws.com"]}
+    statements.append(allow("HandOverGuard", ["iam:PassRole"], [f"{ON['iam'][0]}-guard"], StringEquals=function))
     documents: list[list[Statement]] = [[]]
     for statement in statements:
         if len(compact(document(*documents[-1], statement))) > LONGEST_POLICY:

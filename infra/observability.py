@@ -129,9 +129,9 @@ class Observability(Component):
             "lammps-jobs doctor STACK says more",
         }
         for name, text in says.items():
-            self._alarm(name, text, namespace="AWS/Events", metric="TriggeredRules",
+            self.alarm(name, text, namespace="AWS/Events", metric="TriggeredRules",
                         dimensions={"RuleName": self.rules[name].name}, statistic="Sum", threshold=0)  # fmt: skip
-        self._alarm(
+        self.alarm(
             "checkpoint-age",
             f"A run has had no checkpoint for {age_min} minutes; an interruption now would lose that much work",
             namespace=NAMESPACE,
@@ -141,7 +141,7 @@ class Observability(Component):
             threshold=60 * age_min,
         )
 
-    def _alarm(
+    def alarm(
         self, name: str, text: str, *, namespace: str, metric: str, dimensions: dict[str, Any], statistic: str,
         threshold: float,
     ) -> None:  # fmt: skip

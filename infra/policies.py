@@ -95,6 +95,29 @@ def stopper(roles: Sequence[str], policy: str) -> Document:
     return document(allow("Stop", ["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles, **only))
 
 
+def guard(
+    *,
+    queues: Sequence[str],
+    environments: Sequence[str],
+    jobs: str,
+    budget: str,
+    log_group: str,
+    topic: str,
+    stack: str,
+) -> Document:
+    """The function that closes a stack: look at the budget, turn queues and machines off or on, end its jobs."""
+    look = ["batch:DescribeJobQueues", "batch:DescribeComputeEnvironments", "batch:ListJobs"]
+    return document(
+        allow("Spending", ["budgets:ViewBudget"], [budget]),
+        allow("Look", look, ["*"]),  # none of these has a resource level
+        allow("CloseQueues", ["batch:UpdateJobQueue"], queues),
+        allow("CloseMachines", ["batch:UpdateComputeEnvironment"], environments),
+        allow("EndJobs", ["batch:TerminateJob"], [jobs], StringEquals={"aws:ResourceTag/stack": stack}),
+        allow("Tell", ["sns:Publish"], [topic]),
+        allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group}:*"]),
+    )
+
+
 def researcher(
     bucket: str,
     key: str | None,

@@ -15,6 +15,7 @@ from infra.base import Component, Context
 from infra.batch import Batch
 from infra.config import PROJECT, Build, ConfigError, StackConfig, load
 from infra.cost import Cost
+from infra.guard import Guard
 from infra.identity import Identity
 from infra.images import Images
 from infra.network import Network
@@ -133,6 +134,8 @@ def deploy(context: Context, allowed: dict[str, float]) -> None:
     batch = Batch(context, network, storage, images, identity, logs.jobs)
     observability = Observability(context, batch, logs)
     Cost(context, observability, identity)
+    if context.config.alerts.stop_jobs_at_usd:
+        Guard(context, identity, batch, observability, context.config.alerts.stop_jobs_at_usd)
     Outputs(context, storage, logs, images, identity, batch, observability)
 
 

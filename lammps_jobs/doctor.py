@@ -17,7 +17,7 @@ from typing import Any
 from lammps_jobs.backends.aws_batch import checklist
 from lammps_jobs.backends.aws_batch.client import client, explained
 from lammps_jobs.backends.aws_batch.contract import PoolOutputs, StackOutputs, load
-from lammps_jobs.backends.aws_batch.pending import BY_UP
+from lammps_jobs.backends.aws_batch.pending import BY_UP, OR_CLOSED
 from lammps_jobs.errors import CannotStart, CloudError, LammpsJobsError, NotInstalled, StackError, StoreError
 from lammps_jobs.record.documents import now
 
@@ -262,7 +262,7 @@ class _Stack:
 
 def _working(kind: str, description: dict[str, Any], where: str) -> str:
     if description["state"] != "ENABLED":
-        raise CannotStart(f"The {kind} is disabled.", where=where, remedy=BY_UP)
+        raise CannotStart(f"The {kind} is disabled.", where=where, remedy=OR_CLOSED)
     if description["status"] != "VALID":
         reason = description.get("statusReason", "")
         raise CannotStart(f"The {kind} is {description['status']}: {reason}", where=where, remedy=BY_UP)

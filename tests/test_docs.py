@@ -51,6 +51,17 @@ def test_example_in_cells_runs_from_its_first_to_its_last(tmp_path):
     assert "<svg" in (tmp_path / "day-plot.html").read_text()
 
 
+def test_tests_that_the_findings_name_are_there():
+    page = next((DOCS / "decisions").glob("0032-*.md")).read_text()
+    rows = [line for line in page.splitlines() if "`tests/" in line and line.startswith("|")]
+    assert len(rows) >= 22 + 29
+    for row in rows:
+        file = ""
+        for path, name in re.findall(r"`(tests/\S+\.py)?::(test_\w+)`", row):
+            file = path or file
+            assert f"def {name}(" in (DOCS.parent / file).read_text(), f"{file} has no {name}"
+
+
 @pytest.mark.parametrize(("page", "module"), [("exit-codes.md", "lammps_jobs.errors"), ("api.md", "tools.api_page")])
 def test_page_is_current(page, module):
     command = [sys.executable, "-m", module]

@@ -19,6 +19,7 @@ WHAT = {
     "Batch": "for each pool machines that scale to zero, a queue (Spot first, on-demand after) and a job definition",
     "Observability": "dashboard, alarms, events of jobs and of Spot machines",
     "Cost": "budget with forecast, unusual spending",
+    "Guard": "once an hour a function that closes the stack when a limit is spent",
     "Quotas": "vCPU quotas asked for where pools need more than the account has",
     "Outputs": "one SSM parameter: all that a research script needs to know",
 }
@@ -32,6 +33,8 @@ OF_TYPE = {
 
 def component_of(token: str, name: str) -> str:
     """The component that a resource belongs to, by its type (the mocks do not tell a resource's parent)."""
+    if name in ("guard", "guard-failed", "limit"):
+        return "Guard"
     if name == "flow":
         return "Network"
     if token.endswith(":LogGroup") and name == "jobs":

@@ -27,7 +27,7 @@ from infra.policies import Document
 FOLDER = ROOT / "docs" / "roles"
 EVERY_CHOICE: dict[str, Any] = {
     "alerts": {"emails": ["a@example.org"], "monthly_budget_usd": 10, "anomaly_usd": 5, "cost_tags": True,
-               "stop_at_budget": True},
+               "stop_at_budget": True, "stop_jobs_at_usd": 20},
     "access": {"kind": "instance-connect"}, "network": {"egress": "endpoints", "flow_logs_days": 3},
     "storage": {"encryption": "kms", "on_destroy": "delete"}, "github": "lab/runs",
 }  # fmt: skip
@@ -43,6 +43,7 @@ OTHERWISE: dict[str, tuple[str, ...]] = {
     "budgets:CreateBudget": ("budgets:ModifyBudget",),
     "budgets:UpdateBudget": ("budgets:ModifyBudget",),
     "budgets:DeleteBudget": ("budgets:ModifyBudget",),
+    "lambda:UpdateFunctionConfiguration": ("lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode"),
     "logs:CreateLogGroup": ("logs:CreateLogGroup", "logs:TagResource", "logs:TagLogGroup"),
 }
 """Operations whose action has another name, or that need a second one (Service Authorization Reference)."""
@@ -62,6 +63,7 @@ TAGS = {
     "ssm": ("AddTagsToResource",),
     "budgets": ("TagResource",),
     "ce": ("TagResource",),
+    "lambda": ("TagResource",),
     "s3": ("PutBucketTagging",),
 }
 """Tagging in the call that makes something needs an action of its own."""
@@ -79,6 +81,8 @@ PUSHES = (
 
 EMPTIES = ("s3:DeleteObject", "s3:DeleteObjectVersion")
 """`destroy` of a bucket with `on_destroy: delete` that has something in it (the emulated one is empty)."""
+OPENS = ("lambda:InvokeFunction",)
+"""Opening a stack that the guard over spending has closed (docs/operations.md)."""
 
 
 @dataclass
@@ -126,7 +130,7 @@ def calls() -> set[str]:
 
 def actions(called: set[str]) -> Iterator[str]:
     """IAM's actions for operations, without those that only read."""
-    yield from (*PUSHES, *EMPTIES)
+    yield from (*PUSHES, *EMPTIES, *OPENS)
     for call in called:
         service, _, name = call.partition(":")
         prefix = PREFIXES.get(service, service)

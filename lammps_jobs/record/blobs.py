@@ -7,8 +7,9 @@ import hashlib
 import itertools
 import math
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -42,10 +43,26 @@ MOST_KNOWN = 20_000
 """Names of stored blobs that are kept in memory, so that they are not put again."""
 SMALL, READ_AHEAD = 1024 * 1024, 16
 """Segments of up to so many bytes are read so many at once while a file is joined; others one after the other."""
+PUT_AT_ONCE = 8
+"""Pieces of up to `CHUNK` bytes that are stored side by side; a longer one goes up in parts, which are so already."""
 BY_LIST = 50
 """Objects from which on their sizes are listed, a thousand a call, instead of asked for one by one."""
 DIGITS = "0123456789abcdef"
 """What the names of blobs begin with, in order."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The bytes [start, stop) of a file, to be stored for the attempt `of` alone or for all."""
+
+    path: Path
+    start: int = 0
+    stop: int | None = None
+    of: int = 0
+
+    @property
+    def size(self) -> int:
+        return (self.path.stat().st_size if self.stop is None else self.stop) - self.start
 
 
 class Blobs(RunObjects):
@@ -81,6 +98,23 @@ class Blobs(RunObjects):
                 make_durable(self.root, self._blob_key(blob))
         self._note_stored(blob)
         return blob
+
+    def put_files(self, pieces: Sequence[Piece]) -> list[Blob]:
+        """Store pieces of files, the short ones side by side; when it returns, all of them are stored.
+
+        Raises what `put_file` raises of one of them, when no other is under way any more.
+        """
+
+        def put(piece: Piece) -> Blob:
+            return self.put_file(piece.path, piece.start, piece.stop, of=piece.of)
+
+        long = {piece for piece in pieces if piece.size > CHUNK}
+        short = [piece for piece in pieces if piece not in long]
+        with ThreadPoolExecutor(PUT_AT_ONCE) as pool:
+            begun = pool.map(put, short)
+            stored = {piece: put(piece) for piece in long}
+            stored.update(zip(short, begun, strict=True))
+        return [stored[piece] for piece in pieces]
 
     def take_over(self, other: Blobs, blob: Blob) -> None:
         """Have the content of another run of the same store, too; the store copies it."""
@@ -217,10 +251,21 @@ class Blobs(RunObjects):
             while ahead:
                 append_first()
 
-    def joined(self, segments: Collection[Blob]) -> Blob:
+    def joined(self, segments: Collection[Blob], *, of: int = 0) -> Blob:
         """Store the joined content of short segments as one; they stay as they are. Raises Damaged, StoreError."""
         with ThreadPoolExecutor(min(READ_AHEAD, len(segments))) as pool:
-            return self.put_bytes(b"".join(pool.map(self.content_of, segments)))
+            return self.put_bytes(b"".join(pool.map(self.content_of, segments)), of=of)
+
+    def remove_blobs(self, blobs: Collection[Blob]) -> None:
+        """Remove objects that nothing names; content that comes again is stored again. Raises StoreError."""
+
+        def remove(blob: Blob) -> None:
+            self._known.discard(blob.name)
+            self.remove(layout.blob(blob.name))
+
+        with ThreadPoolExecutor(READ_AHEAD) as pool:
+            for _ in pool.map(remove, blobs):
+                pass
 
     def _append_blob(self, blob: Blob, file: BinaryIO) -> None:
         start = file.tell()

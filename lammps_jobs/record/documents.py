@@ -91,7 +91,7 @@ class Blob:
     size: Annotated[int, Field(ge=0)]
     of: Annotated[int, Field(ge=0)] = 0
     """The attempt that alone has it, for what retention removes: else an attempt that was overtaken could, late, remove
-    what a newer one, which computed the same, relies on. 0: anybody's, and never removed while the run is there."""
+    what a newer one, which computed the same, relies on. 0: anybody's, and stays as long as the run."""
 
     @property
     def name(self) -> str:

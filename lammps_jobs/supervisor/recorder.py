@@ -9,13 +9,17 @@ from typing import Any
 
 from lammps_jobs.errors import Fenced, StoreError
 from lammps_jobs.protocol.messages import Alias, Cut, Finished, Gained, OutputChange, Removed
+from lammps_jobs.record.blobs import Piece
 from lammps_jobs.record.documents import Checkpoint, Equipment, Lineage, OutputFile, Result, ResultFacts
 from lammps_jobs.record.inventory import Manifest
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor.rolling import Roller
+from lammps_jobs.supervisor.superseded import Superseded
 
 LEAST_KEPT = 2
 """Checkpoints that are always kept: an attempt that takes over may be reading the one before the newest."""
+MOST_LOOKED_THROUGH = 16
+"""Kept checkpoints whose outputs are read to see what they name; beyond, pieces are left to `verify --collect`."""
 MOST_BOUNDARIES = 3
 """Checkpoints at stage boundaries that are kept besides: behind a stage that bears no cut one must be."""
 
@@ -26,7 +30,8 @@ class Recorder:
     def __init__(self, record: RunRecord, number: int, resumed_from: Checkpoint | None, keep: int) -> None:
         self.record, self.number, self.keep = record, number, keep
         self.outputs: dict[str, OutputFile] = dict(resumed_from.outputs) if resumed_from else {}
-        self.roller = Roller(record, self.outputs)
+        self.roller = Roller(record, self.outputs, of=number)
+        self.superseded = Superseded(record, number)
         self._pending: dict[int, tuple[OutputChange, ...]] = {}
         """By the number of a cut that is not committed: what it added to the outputs."""
         self._spoiled: list[Path] = []
@@ -43,8 +48,9 @@ class Recorder:
         if cut.spoiled:
             raise OSError(cut.spoiled)
         self.outputs = self.roller.applied(self.outputs)
-        outputs = with_changes(self.record, self.outputs, without_superseded(self._changes()))
-        restart = {path.name: self.record.put_file(path, of=self.number) for path in _files_of_state(cut.folder)}
+        outputs = with_changes(self.record, self.outputs, without_superseded(self._changes()), of=self.number)
+        files = _files_of_state(cut.folder)
+        restart = self.record.put_files([Piece(path, of=self.number) for path in files])
         checkpoint = Checkpoint(
             **_fields(lineage),
             seq=1,
@@ -52,7 +58,7 @@ class Recorder:
             step=cut.state.step,
             stage=cut.stage,
             stage_boundary=cut.boundary,
-            restart=restart,
+            restart=dict(zip((path.name for path in files), restart, strict=True)),
             state=self.record.put_bytes(cut.state.model_dump_json().encode(), of=self.number),
             outputs=outputs,
             fidelity=cut.fidelity,
@@ -65,6 +71,7 @@ class Recorder:
         checkpoint = self._put(checkpoint)
         self.outputs = outputs
         self._pending.clear()
+        self.superseded.add(self.roller.take_replaced())
         for folder in (*self._spoiled, cut.folder):
             shutil.rmtree(folder, ignore_errors=True)
         self._spoiled.clear()
@@ -92,7 +99,8 @@ class Recorder:
         """Record the last bytes of every output and the result. Raises Fenced when this attempt was overtaken."""
         self.check_not_overtaken()
         self.outputs = self.roller.applied(self.outputs)
-        outputs = with_changes(self.record, self.outputs, without_superseded((*self._changes(), *finished.outputs)))
+        changes = without_superseded((*self._changes(), *finished.outputs))
+        outputs = with_changes(self.record, self.outputs, changes, of=self.number)
         result = Result(**_fields(lineage), attempt=self.number, step=finished.step, outputs=outputs)
         if not self.record.finish(result):
             raise Fenced("The run was finished by another attempt.", where=self.record.name)
@@ -131,12 +139,25 @@ class Recorder:
                 is_kept = boundaries < MOST_BOUNDARIES
             boundaries += checkpoint.stage_boundary
             (kept if is_kept else old).append(checkpoint)
-        if not old:
-            return
-        self.check_not_overtaken()
         needed = {blob.name for c in kept for blob in c.to_load}
+        if old:
+            self.check_not_overtaken()
         for checkpoint in old:
             self.record.drop_checkpoint(checkpoint, needed)
+        if len(kept) <= MOST_LOOKED_THROUGH and self.superseded.is_due() and self.roller.is_idle:
+            self._collect(kept, needed)
+
+    def _collect(self, kept: list[Manifest], needed: set[str]) -> None:
+        """Remove pieces of what was rolled up; nothing where a checkpoint cannot be read now, and may name them.
+
+        Raises StoreError.
+        """
+        if set(self.record.checkpoint_seqs()) != {one.seq for one in kept}:
+            return
+        some = [checkpoint.outputs for one in kept if (checkpoint := self.record.checkpoint(one.seq))]
+        self.check_not_overtaken()
+        segments = {s.name for outputs in (*some, self.outputs) for one in outputs.values() for s in one.segments}
+        self.superseded.collect(needed | segments)
 
 
 def without_superseded(changes: tuple[OutputChange, ...]) -> tuple[OutputChange, ...]:
@@ -146,10 +167,15 @@ def without_superseded(changes: tuple[OutputChange, ...]) -> tuple[OutputChange,
 
 
 def with_changes(
-    record: RunRecord, outputs: dict[str, OutputFile], changes: tuple[OutputChange, ...]
+    record: RunRecord, outputs: dict[str, OutputFile], changes: tuple[OutputChange, ...], *, of: int = 0
 ) -> dict[str, OutputFile]:
-    """Upload what the outputs gained; returns what they are then. Raises Damaged when a file became shorter."""
+    """Upload what the outputs gained, for the attempt `of` alone or for all; returns what they are then.
+
+    Raises Damaged when a file became shorter.
+    """
     outputs = dict(outputs)
+    gained = [change for change in changes if isinstance(change, Gained)]
+    blobs = iter(record.put_files([Piece(one.source, one.start, one.stop, of) for one in gained]))
     for change in changes:
         if isinstance(change, Removed):
             outputs.pop(change.name, None)
@@ -157,7 +183,7 @@ def with_changes(
         if isinstance(change, Alias):  # they come last
             _alias(record, outputs, change)
             continue
-        blob = record.put_file(change.source, change.start, change.stop)
+        blob = next(blobs)
         before = () if change.replaces else outputs.get(change.name, OutputFile()).segments
         outputs[change.name] = OutputFile(segments=(*before, blob) if blob.size else before)
     return outputs

@@ -45,14 +45,16 @@ def due(output: OutputFile, since: int, least: int = LEAST_PIECES) -> tuple[Blob
     return segments[first:] if len(segments) - first >= least else ()
 
 
-def rolled(record: RunRecord, outputs: Files, since: Files, least: int = LEAST_PIECES) -> Iterator[Rolled]:
-    """Roll up what is due of the outputs, but nothing of what they were made of `since`, which an earlier attempt
-    recorded, and nothing that is damaged. Raises StoreError."""
+def rolled(
+    record: RunRecord, outputs: Files, since: Files, least: int = LEAST_PIECES, *, of: int = 0
+) -> Iterator[Rolled]:
+    """Roll up what is due of the outputs, for the attempt `of` alone or for all, but nothing of what they were made of
+    `since`, which an earlier attempt recorded, and nothing that is damaged. Raises StoreError."""
     for name, output in outputs.items():
         pieces = _due_of(outputs, since, name, least)
         with contextlib.suppress(Damaged):
             if pieces:
-                yield Rolled(name, len(output.segments) - len(pieces), pieces, record.joined(pieces))
+                yield Rolled(name, len(output.segments) - len(pieces), pieces, record.joined(pieces, of=of))
 
 
 def _due_of(outputs: Files, since: Files, name: str, least: int) -> tuple[Blob, ...]:
@@ -78,20 +80,21 @@ class Roller:
     What it stores is named by a manifest only when a later checkpoint takes it over; until then nothing relies on it.
     """
 
-    def __init__(self, record: RunRecord, since: Files, least: int = LEAST_PIECES) -> None:
-        self._record, self._since, self._least = record, dict(since), least
+    def __init__(self, record: RunRecord, since: Files, least: int = LEAST_PIECES, *, of: int = 0) -> None:
+        self._record, self._since, self._least, self._of = record, dict(since), least, of
         self._thread: threading.Thread | None = None
         self._found: list[Rolled] = []
+        self.replaced: list[Blob] = []
 
     def begin(self, outputs: Files) -> None:
         """Roll up what is due of these, unless it still does so of earlier ones. What fails is tried again later."""
-        if self._works() or not any(_due_of(outputs, self._since, name, self._least) for name in outputs):
+        if self.is_at_work or not any(_due_of(outputs, self._since, name, self._least) for name in outputs):
             return
         outputs = dict(outputs)
 
         def work() -> None:
             with contextlib.suppress(LammpsJobsError):
-                found = rolled(self._record, outputs, self._since, self._least)
+                found = rolled(self._record, outputs, self._since, self._least, of=self._of)
                 for one in itertools.islice(found, AT_A_TIME):
                     self._found.append(one)
 
@@ -105,10 +108,22 @@ class Roller:
 
     def applied(self, outputs: Files) -> dict[str, OutputFile]:
         """The outputs with all that was rolled up since the last time; as they are while it still does so."""
-        if self._works():
+        if self.is_at_work:
             return dict(outputs)
         found, self._found = self._found, []
+        self.replaced += [piece for one in found for piece in one.pieces]
         return applied(outputs, found)
 
-    def _works(self) -> bool:
+    def take_replaced(self) -> list[Blob]:
+        """The pieces of all that was applied since the last time, whether or not the outputs were still theirs."""
+        taken, self.replaced = self.replaced, []
+        return taken
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is stored that no checkpoint names yet."""
+        return not self.is_at_work and not self._found
+
+    @property
+    def is_at_work(self) -> bool:
         return self._thread is not None and self._thread.is_alive()

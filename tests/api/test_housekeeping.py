@@ -91,7 +91,7 @@ def test_verify_names_what_is_damaged_and_collect_removes_what_nothing_names(pla
     assert housekeeping.collect(run) == 17
     assert housekeeping.verify(run).faults == ()
     segment = record.result().outputs["out"].segments[0]
-    obstore.put(record.root, f"old/blobs/{segment.sha256}", b"FRAME 1\n")
+    obstore.put(record.root, f"old/blobs/{segment.name}", b"FRAME 1\n")
     said = CliRunner().invoke(commands, ["--store", place.store, "verify", "old"])
     assert said.exit_code == Damaged.exit_code
     assert "output out" in said.output

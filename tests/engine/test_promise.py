@@ -66,6 +66,21 @@ def test_thermostats_barostats_and_random_forces_go_on_as_if_never_cut(cluster, 
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
+def test_interruptions_amid_averaging_windows_lose_no_row(cluster, script, tmp_path, ranks):
+    """Each stop falls between two samples of open windows, the last one also right before a row."""
+    text = script_of("nve").replace("dump ", "fix wide all ave/time 10 10 100 c_thermo_press file wide.dat\ndump ", 1)
+    path, stops = script(text), ((1, 343), (1, 748), (1, 1049))
+    run = finish(cluster.submit(path, checkpoints=SELDOM, resources=Resources(ranks=ranks),
+                                cut_plan=CutPlan(cut_at=stops, then="stop")))  # fmt: skip
+    assert tuple((event.stage, event.step) for event in run.events if event.kind == "resumed") == stops
+    got, plain = outputs(run, tmp_path / "ours"), bare(path, tmp_path / "bare", ranks)
+    for name, rows in (("averages.dat", 30), ("wide.dat", 15)):
+        steps = [line.split()[0] for line in got[name].decode().splitlines() if not line.startswith("#")]
+        assert steps == [str(1500 // rows * row) for row in range(1, rows + 1)]
+        assert steps == [line.split()[0] for line in plain[name].decode().splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_sums_on_a_grid_go_on_as_if_never_cut(cluster, script, tmp_path, ranks):
     """Cut amid a window. Each rank's part of the grid is counted from its own first cell."""
     text = """

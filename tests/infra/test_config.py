@@ -70,6 +70,7 @@ BAD = {
         {"access": {"kind": "ssh", "ssh_key": "k", "ssh_cidrs": ["192.0.2.0/24"]}, "network": {"egress": "nat"}},
         "cannot reach private subnets"),
     "budget for nobody": ({"alerts": {"monthly_budget_usd": 10}}, "add `emails`"),
+    "limit for nobody": ({"alerts": {"stop_jobs_at_usd": 10}}, "that nobody hears of"),
     "no e-mail": ({"alerts": {"emails": ["me"]}}, "lammps-jobs:alerts.emails[0]"),
     "image not by digest": ({"image": {"source": "existing", "digests": {"Turing75": "x:latest"}}}, "image.digests"),
     "image missing": ({"image": {"source": "existing", "digests": {}}}, "missing Turing75"),

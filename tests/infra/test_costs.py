@@ -38,6 +38,12 @@ def test_the_page_says_what_every_gpu_pool_may_cost_in_an_hour(stack):
             assert float(said[1]) == pytest.approx(at_most(pool, config.region), abs=0.005)
 
 
+def test_what_the_guard_may_overshoot_is_half_a_day_of_every_pool():
+    rows = re.findall(r"^\| prod(?: \(.*?\))? \| .*? \| .* \| ([\d.]+) \|$", PAGE, re.MULTILINE)
+    hourly = sum(map(float, rows))
+    assert f"{12 * hourly:,.0f} USD at the very most (12 x {hourly:.2f})" in PAGE
+
+
 def test_the_gateways_month_is_reckoned_from_the_prices():
     (hour,) = re.findall(r"^\| NAT gateway \| ([\d.]+) an hour", PAGE, re.MULTILINE)
     assert f"{float(hour) * 730:.2f} USD for the gateway" in PAGE

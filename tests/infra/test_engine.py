@@ -55,6 +55,8 @@ def test_the_life_of_a_stack(account, tmp_path: Path):
         outputs = StackOutputs.model_validate({key: one.value for key, one in first.outputs.items()})
         assert outputs.default_pool == "t4"
 
+        machines_leave_before_their_role_loses_its_rights(stack.export_stack().deployment["resources"])
+
         assert set(stack.up(**QUIET).summary.resource_changes) == {"same"}, "a second `up` has nothing to do"
 
         pools = '"max_vcpus": 16'
@@ -84,6 +86,15 @@ def test_the_life_of_a_stack(account, tmp_path: Path):
 
         stack.destroy(**QUIET)
         assert account.made == []
+
+
+def machines_leave_before_their_role_loses_its_rights(resources: list[dict[str, Any]]) -> None:
+    """Taken down first, or at the same time, an environment could stay in DELETING."""
+    rights = {one["urn"] for one in resources if "RolePolicy" in one["type"] and "::machine" in one["urn"]}
+    assert len(rights) == 2  # of ECS, and of Session Manager
+    environments = [one for one in resources if one["type"].endswith(":ComputeEnvironment")]
+    assert len(environments) == 3
+    assert all(rights <= set(one["dependencies"]) for one in environments)
 
 
 def test_destroy_leaves_the_protected_bucket_with_what_is_in_it(account, tmp_path: Path):

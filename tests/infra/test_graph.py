@@ -114,7 +114,7 @@ def test_prod_is_private_alarmed_encrypted_and_asks_for_quotas(prod):
     assert prod.of("aws:ec2/flowLog:FlowLog")
     assert prod.of("aws:kms/key:Key")["runs"]["enableKeyRotation"]
     assert set(prod.of("aws:cloudwatch/metricAlarm:MetricAlarm")) == {
-        "job-failed", "queue-blocked", "environment-invalid", "checkpoint-age"
+        "job-failed", "queue-blocked", "environment-invalid", "checkpoint-age", "guard-failed"
     }  # fmt: skip
     assert prod.of("aws:budgets/budget:Budget")
     assert prod.of("aws:costexplorer/anomalySubscription:AnomalySubscription")

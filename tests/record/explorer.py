@@ -37,6 +37,7 @@ from lammps_jobs.supervisor.blame import Barred
 from lammps_jobs.supervisor.recorder import Recorder
 from lammps_jobs.supervisor.recovery import newest_usable
 from lammps_jobs.supervisor.rolling import applied, rolled
+from lammps_jobs.supervisor.superseded import Superseded
 from tests.protocol.samples import engine_state
 
 OPERATIONS = ("put", "get", "head", "list", "list_with_delimiter", "delete")
@@ -138,6 +139,8 @@ class World:
 
     folder: Path
     frames: int = FRAMES
+    collects: bool = False
+    """Whether attempts remove the pieces of what they rolled up as soon as they may."""
     root: MemoryStore = field(default_factory=MemoryStore)
     claimed: dict[str, int] = field(default_factory=dict)
 
@@ -157,10 +160,13 @@ class World:
             record.tell_of(partial(claimed, attempt=attempt), may_remove=True)
             origin = newest_usable(record, Barred()).checkpoint
             recorder = Recorder(record, number, origin, keep=1)
+            recorder.superseded = Superseded(record, number, grace_s=0.0, least=1 if self.collects else 10**6)
             start = origin.step if origin else 0
             for step in range(start + 1, self.frames + 1):
                 checkpoint = recorder.commit(self._cut(step), Lineage(), lammps_version=1, ranks=1)
-                recorder.outputs = applied(recorder.outputs, rolled(record, recorder.outputs, {}, least=2))
+                found = list(rolled(record, recorder.outputs, {}, least=2, of=number))
+                recorder.outputs = applied(recorder.outputs, found)
+                recorder.superseded.add(piece for one in found for piece in one.pieces)
                 record.tell_of(partial(told, attempt=attempt, checkpoint=checkpoint), may_remove=True)
             result = recorder.finish(Finished(step=self.frames, outputs=()), Lineage())
             record.tell_of(partial(told, attempt=attempt, result=result), may_remove=True)
@@ -246,11 +252,15 @@ class _Nowhere:
 
 
 NOWHERE: Any = _Nowhere()
+COLLECTING = "two attempts that remove what they rolled up"
+COLLECTED_FRAMES = 5
+"""Frames of a run from which on something is removed."""
 SCENES: dict[str, Callable[[World], dict[str, Callable[[], None]]]] = {
     "two attempts": lambda world: {"a": world.attempt("a"), "b": world.attempt("b")},
     "an attempt, a canceller, a resumer": lambda world: {
         "a": world.attempt("a"), "c": world.canceller, "b": world.attempt("b"),
     },
+    COLLECTING: lambda world: {"a": world.attempt("a"), "b": world.attempt("b")},
     "an attempt, and the loss of all advice": lambda world: {"a": world.attempt("a"), "s": world.spoiler},
 }  # fmt: skip
 
@@ -268,11 +278,16 @@ class Inline:
         pass
 
 
-def execute(scene: str, plan: Plan, frames: int = FRAMES) -> list[Operation]:
+def frames_of(scene: str) -> int:
+    """Frames of a scene's run where none are given."""
+    return COLLECTED_FRAMES if scene == COLLECTING else FRAMES
+
+
+def execute(scene: str, plan: Plan, frames: int | None = None) -> list[Operation]:
     """Carry out one plan and check what must hold; returns what was done to the store, in order."""
     originals: dict[str, Any] = {name: getattr(obstore, name) for name in OPERATIONS}
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), frames)
+        world = World(Path(folder), frames or frames_of(scene), collects=scene == COLLECTING)
         actors = SCENES[scene](world)
         scheduler = Scheduler(plan, actors)
 
@@ -316,7 +331,7 @@ class Explorer:
     that only reads. So places are gone through from the last to the first.
     """
 
-    def __init__(self, scene: str, frames: int = FRAMES) -> None:
+    def __init__(self, scene: str, frames: int | None = None) -> None:
         self.scene, self.frames, self.executed, self.left_out = scene, frames, 0, 0
         self._moves = (*SCENES[scene](World(Path())), CRASH)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import obstore
@@ -10,11 +12,14 @@ from obstore.exceptions import GenericError
 
 import lammps_jobs
 from lammps_jobs.errors import Damaged, Fenced, StoreAway, StoreError
+from lammps_jobs.protocol.messages import Cut, Gained
 from lammps_jobs.record import object_store
+from lammps_jobs.record.blobs import PUT_AT_ONCE
 from lammps_jobs.record.documents import (
     Attempt,
     AttemptEnd,
     Cancelled,
+    Fidelity,
     JobRequest,
     Lineage,
     Result,
@@ -27,6 +32,7 @@ from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor import recovery
 from lammps_jobs.supervisor.blame import Barred
 from lammps_jobs.supervisor.recorder import Recorder
+from tests.protocol.samples import engine_state
 from tests.record.test_run_record import attempt, commit
 
 AWAY = "Generic S3 error: HTTP error: error sending request"
@@ -67,6 +73,69 @@ def test_checkpoint_that_could_not_be_committed_leaves_no_gap_in_the_outputs(rec
                 commit(recorder, tmp_path / str(step), step)
     commit(recorder, tmp_path / "4", 4)
     assert joined(record, tmp_path) == "".join(f"frame {step}\n" for step in range(1, 5))
+
+
+@pytest.mark.parametrize("failing_at", [None, 7])
+def test_pieces_go_up_side_by_side_and_the_manifest_after_all_of_them(
+    record, tmp_path, monkeypatch, chance, failing_at
+):
+    """The one put that is made to fail is the seventh piece's, while others are under way."""
+    record.claim(attempt())
+    recorder, put, lock = Recorder(record, 1, None, keep=2), obstore.put, threading.Lock()
+    under_way, most, stored, manifests = set[str](), [0], set[str](), list[set[str]]()
+
+    def slowly(root, key, *args, **how):
+        if "/checkpoints/" in key:
+            manifests.append(set(under_way))
+        if "/blobs/" not in key:
+            return put(root, key, *args, **how)
+        with lock:
+            under_way.add(key)
+            most[0] = max(most[0], len(under_way))
+            number = len(stored | under_way)
+        time.sleep(pauses[number % len(pauses)])
+        try:
+            if number == failing_at:
+                raise GenericError("Generic S3 error: it will not pass")
+            return put(root, key, *args, **how)
+        finally:
+            with lock:
+                under_way.discard(key)
+                stored.add(key)
+
+    pauses = [chance.uniform(0.0, 0.05) for _ in range(31)]
+    monkeypatch.setattr(obstore, "put", slowly)
+    cut = cut_of(tmp_path / "cut", 1, outputs=20)
+    if failing_at:
+        with pytest.raises(StoreError):
+            recorder.commit(cut, Lineage(), lammps_version=1, ranks=1)
+        assert not record.checkpoint_seqs()
+        failing_at = None
+        recorder.commit(cut, Lineage(), lammps_version=1, ranks=1)
+    else:
+        recorder.commit(cut, Lineage(), lammps_version=1, ranks=1)
+    assert not under_way
+    assert manifests == [set()], "the manifest was put while pieces were under way"
+    assert 1 < most[0] <= PUT_AT_ONCE
+    checkpoint = RunRecord(record.root, "x").checkpoint(1)
+    assert checkpoint
+    record.verify(checkpoint)
+    read = {name: b"".join(record.read_blob(one.segments[0])) for name, one in checkpoint.outputs.items()}
+    assert read == {f"out{at}": f"frame 1 of {at}\n".encode() for at in range(20)}
+
+
+def cut_of(folder: Path, step: int, outputs: int) -> Cut:
+    """A cut at which each of so many outputs has gained a frame, and each of two ranks has its files."""
+    folder.mkdir()
+    for rank in range(2):
+        (folder / f"restart.{rank}").write_text(f"restart of rank {rank} at {step}")
+    gained = []
+    for at in range(outputs):
+        (folder / str(at)).write_text(f"frame {step} of {at}\n")
+        size = (folder / str(at)).stat().st_size
+        gained.append(Gained(name=f"out{at}", source=folder / str(at), start=0, stop=size, replaces=False))
+    return Cut(number=step, folder=folder, state=engine_state(step=step), stage=1, boundary=False, stop=False,
+               outputs=tuple(gained), fidelity=Fidelity(), cut_s=0.0, restart_s=0.0)  # fmt: skip
 
 
 def test_last_checkpoint_that_is_tried_again_records_its_outputs_once(record, tmp_path, monkeypatch):

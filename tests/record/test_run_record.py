@@ -118,11 +118,21 @@ def test_retention_keeps_newest_and_stage_boundaries_and_all_outputs(record, tmp
     assert (tmp_path / "out").read_text() == "".join(f"frame {step}\n" for step in range(1, 7))
 
 
+def test_numbers_of_attempts_and_checkpoints_are_counted_not_spelled(record):
+    """As texts 10000 comes before 9999, and no attempt would be fenced any more."""
+    for number in (9998, 9999, 10000):
+        assert record.claim(attempt().model_copy(update={"number": number}))
+    assert record.newest_attempt() == 10000
+    for seq in (999_999, 1_000_000):
+        obstore.put(record.root, f"x/{layout.checkpoint(seq)}", b"{}")
+    assert record.checkpoint_seqs() == [999_999, 1_000_000]
+
+
 def test_missing_segment_makes_a_checkpoint_damaged(record, tmp_path):
     record.claim(attempt())
     checkpoint: Checkpoint = commit(Recorder(record, 1, None, keep=2), tmp_path / "c", 1)
     output: OutputFile = checkpoint.outputs["out"]
-    obstore.delete(record.root, f"x/blobs/{output.segments[0].sha256}")
+    obstore.delete(record.root, f"x/blobs/{output.segments[0].name}")
     with pytest.raises(Damaged, match="out"):
         record.verify(checkpoint)
 

@@ -198,8 +198,12 @@ def torn(what: str) -> Act:
         tails = [tail for tail in scene.record.sizes() if _is(what, tail)]
         if what == "index":
             for key in [row.key for row in index.rows(scene.record.root) if row.name == scene.name]:
-                obstore.delete(scene.record.root, key)
+                with contextlib.suppress(FileNotFoundError):  # it was exchanged for another one just now
+                    obstore.delete(scene.record.root, key)
             return 1
+        if what == "restart file":
+            needed = {layout.blob(blob.name) for one in scene.record.manifests() for blob in one.to_load}
+            tails = [tail for tail in scene.record.sizes() if tail in needed]
         if not tails:
             return 0
         tail = max(tails)
@@ -223,7 +227,6 @@ def _is(what: str, tail: str) -> bool:
         "progress": name == "progress.json",
         "head": tail == layout.HEAD,
         "manifest": folder == layout.CHECKPOINTS,
-        "restart file": folder == "blobs" and "." in name,
     }.get(what, False)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,11 +76,14 @@ class World:
         return self.cluster._backend
 
     def clear(self, name: str) -> None:
-        """Remove what lies in a bucket of a run that is over: the emulator looks through all keys for each list."""
+        """Remove what is left of a run that is over: a small disk fills up, and the emulator of S3 looks through
+        all keys for each list."""
         if self.kind == "s3":
             import boto3
 
             boto3.resource("s3").Bucket("chaos").objects.filter(Prefix=f"runs/{name}/").delete()
+        else:
+            shutil.rmtree(self.folder / "store" / name, ignore_errors=True)
 
     def add_fault(self, on: Callable[[Call], bool], kind: str, times: int) -> Fault:
         assert self.endpoint

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 BY_UP = "Ask whoever runs the stack: `pulumi up` puts it right."
+OR_CLOSED = "Ask whoever runs the stack: its limit of spending is reached, or `pulumi up --refresh` puts it right."
 LIMITS = ("VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InstanceLimitExceeded")
 
 
@@ -32,12 +33,12 @@ def _reasons(
     if job["status"] == "STARTING":
         yield "A machine is there; the image is being pulled.", ""
     if queue is None or queue["state"] != "ENABLED":
-        yield "The job queue is disabled.", BY_UP
+        yield "The job queue is disabled.", OR_CLOSED
     for one in environments:
         if one.get("status") == "INVALID":
             yield f"The compute environment is INVALID: {one.get('statusReason', '')}", BY_UP
     if environments and all(one["state"] != "ENABLED" for one in environments):
-        yield "The compute environments are disabled.", BY_UP
+        yield "The compute environments are disabled.", OR_CLOSED
     for text in told:
         if any(limit in text for limit in LIMITS):
             yield f"The account's EC2 quota is used up: {text}", "Wait, or ask AWS for more: lammps-jobs doctor STACK"
