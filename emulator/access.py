@@ -76,8 +76,9 @@ def needs(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, str]])
         return list(_of_batch(call, region, tags_of_job))
     if call.service == "sts":
         return []
-    operation = call.target.rpartition(".")[2] or dict(urllib.parse.parse_qsl(call.body.decode()))["Action"]
-    asked = json.loads(call.body) if call.target else {}
+    form = {} if call.target else dict(urllib.parse.parse_qsl(call.body.decode()))
+    operation = call.target.rpartition(".")[2] or form["Action"]
+    asked = json.loads(call.body) if call.target else form
     arn = f"arn:aws:{call.service}:{region}:{ACCOUNT}"
     resource = {
         "GetParameter": f"{arn}:parameter{asked.get('Name')}",
@@ -86,9 +87,9 @@ def needs(call: Call, region: str, tags_of_job: Mapping[str, Mapping[str, str]])
         "DescribeImages": f"{arn}:repository/{asked.get('repositoryName')}",
         "DescribeContainerInstances": (asked.get("containerInstances") or [""])[0],
         "GetServiceQuota": "*",
+        "Publish": asked.get("TopicArn", ""),
         "DescribeInstances": "*",
         "DescribeBudget": f"arn:aws:budgets::{ACCOUNT}:budget/{asked.get('BudgetName')}",
-        "Publish": dict(urllib.parse.parse_qsl(call.body.decode())).get("TopicArn", "") if not call.target else "",
     }[operation]
     action = {"DescribeBudget": "ViewBudget"}.get(operation, operation)
     return [Need(f"{call.service}:{action}", resource)]

@@ -237,6 +237,9 @@ class Cloud:
     def _live_together(self, array: Job) -> None:
         """The jobs of an array, as many at a time as there are machines."""
         array.status = "PENDING"
+        if not self._comes_to_its_turn(array):
+            array.over.set()
+            return
         while not self.capacity.wait(0.5) and not array.terminated:
             pass
         if not array.terminated:

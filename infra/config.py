@@ -271,7 +271,8 @@ class Access(Section):
 
 class Alerts(Section):
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = ()
-    """Who hears of failing jobs, stuck queues and spending; each address has to confirm once."""
+    """Who hears of failing jobs, stuck queues and spending, and of runs that ask for it (`--notify sns`); each address
+    has to confirm both."""
     monthly_budget_usd: float | None = Field(default=None, gt=0)
     """Budget in USD a month; told at 50, 80 and 100 % and when the forecast exceeds it."""
     stop_at_budget: bool = False

@@ -16,6 +16,9 @@ from infra.images import Images
 from infra.storage import Storage
 from lammps_jobs.backends.aws_batch.contract import parameter_name
 
+RUNS_TOPIC = "runs"
+"""Of the topic by which runs tell of their end: what follows the stack's prefix in its name."""
+
 
 class Identity(Component):
     """`machine` (an instance profile's ARN), `execution` and `jobs` (role ARNs, the latter by pool), `researcher`."""
@@ -83,11 +86,12 @@ class Identity(Component):
         queues = [self.queue(one) for one in pools]
         definitions = [self.definition(one) + which for one in pools for which in ("", ":*")]
         jobs = self.context.arn("batch", "job/*")
+        topic = self.context.arn("sns", self.name(RUNS_TOPIC))
         self._policy(
             name,
             role,
             pulumi.Output.all(self.storage.arn_of_bucket, self.key).apply(
-                lambda known: policies.job(known[0], known[1], queues, definitions, jobs)
+                lambda known: policies.job(known[0], known[1], queues, definitions, jobs, topic)
             ),
         )
         return role

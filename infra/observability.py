@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from infra import policies
 from infra.base import Component, Context
 from infra.batch import Batch
+from infra.identity import RUNS_TOPIC
 from lammps_jobs.backends.aws_batch.contract import NAMESPACE
 
 LOG_DAYS, PROTECTED_LOG_DAYS = 30, 180
@@ -32,12 +33,13 @@ class Logs(Component):
 
 
 class Observability(Component):
-    """`topic` and the dashboard's name, `board`."""
+    """`topic` for alarms, `runs` for what runs tell, and the dashboard's name, `board`."""
 
     def __init__(self, context: Context, batch: Batch, logs: Logs) -> None:
         super().__init__("Observability", context)
         self.batch, self.logs = batch, logs
         self.topic = self._topic()
+        self.runs = self._runs()
         self.rules = self._rules()
         self._alarms()
         self.board = self.name("runs")
@@ -66,11 +68,20 @@ class Observability(Component):
             return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
         aws.sns.TopicPolicy("alerts", arn=topic.arn, policy=topic.arn.apply(policy), opts=self.child())
+        self._subscribe("alerts", topic)
+        return topic
+
+    def _runs(self) -> aws.sns.Topic:
+        """To which jobs publish the ends of runs that ask for it; their roles may publish here and nowhere else."""
+        topic = aws.sns.Topic("runs", name=self.name(RUNS_TOPIC), tags=self.tags("runs"), opts=self.child())
+        self._subscribe("runs", topic)
+        return topic
+
+    def _subscribe(self, name: str, topic: aws.sns.Topic) -> None:
         for number, email in enumerate(self.context.config.alerts.emails):
             aws.sns.TopicSubscription(
-                f"alerts-{number}", topic=topic.arn, protocol="email", endpoint=email, opts=self.child()
+                f"{name}-{number}", topic=topic.arn, protocol="email", endpoint=email, opts=self.child()
             )
-        return topic
 
     def _rules(self) -> dict[str, aws.cloudwatch.EventRule]:
         """Events of Batch and EC2, kept in a log; each rule also counts its events, which the alarms look at."""

@@ -38,13 +38,16 @@ def _key(key: str | None) -> Statement | None:
     return allow("Encrypt", ["kms:GenerateDataKey", "kms:Decrypt"], [key]) if key else None
 
 
-def job(bucket: str, key: str | None, queues: Sequence[str], definitions: Sequence[str], jobs: str) -> Document:
-    """A running attempt: its records, and its own continuation."""
+def job(
+    bucket: str, key: str | None, queues: Sequence[str], definitions: Sequence[str], jobs: str, topic: str
+) -> Document:  # fmt: skip
+    """A running attempt: its records, its own continuation, and telling of the run's end."""
     return document(
         *_runs(bucket, may_delete=True),
         _key(key),
         allow("Continue", ["batch:SubmitJob"], [*queues, *definitions]),
         allow("TagContinuation", ["batch:TagResource"], [jobs]),
+        allow("Tell", ["sns:Publish"], [topic]),
     )
 
 

@@ -178,6 +178,7 @@ class Outputs(Component):
             "access": context.config.access.kind,
             "dashboard": f"{console}#dashboards/dashboard/{observability.board}",
             "researcher_policy": identity.researcher.arn,
+            "topic": observability.runs.arn,
         }
         if set(values) != set(StackOutputs.model_fields):
             raise AssertionError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lammps_jobs.api.cluster import Cluster, connect
     from lammps_jobs.api.costs import AttemptCost, Cost
     from lammps_jobs.api.display import Plot
+    from lammps_jobs.api.following import After
     from lammps_jobs.api.naming import Values
     from lammps_jobs.api.run import Run
     from lammps_jobs.api.status import RunStatus, State
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "After",
     "AttemptCost",
     "Blob",
     "BudgetSpent",
@@ -131,6 +133,7 @@ _HOMES = {
     "api.cluster": "Cluster connect",
     "api.costs": "AttemptCost Cost",
     "api.display": "Plot",
+    "api.following": "After",
     "api.naming": "Values",
     "api.run": "Run",
     "api.status": "RunStatus State",

@@ -6,7 +6,11 @@ line exits with; `python -m lammps_jobs.errors > docs/exit-codes.md` writes the 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -161,6 +165,17 @@ class BudgetSpent(LammpsJobsError):
     """The run has used the machine time that its budget allows, and stopped with a checkpoint; resume it with more."""
 
     exit_code = BUDGET_SPENT
+
+
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Translate what hinders writing to a place of the user's, which is no store, into StoreError."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "Free some space, or choose another place." if error.errno == errno.ENOSPC else "Choose another place."
+        raise StoreError(f"This cannot be written: {error.strerror or error}.", where=str(error.filename or place),
+                         remedy=remedy) from error  # fmt: skip
 
 
 def machine_time(seconds: float) -> str:

@@ -15,7 +15,7 @@ import lammps_jobs
 SECTIONS = {
     "Starting": ("connect", "Cluster", "Run", "RunStatus", "State", "Sweep", "Plot"),
     "Waiting for several": ("as_completed", "wait", "DoneAndNotDone"),
-    "What is asked for": ("Resources", "Checkpoints", "Values", "RunSpec", "CutPlan"),
+    "What is asked for": ("Resources", "Checkpoints", "Values", "After", "RunSpec", "CutPlan"),
     "Rehearsing": ("rehearse", "RehearsalReport", "Verdict", "StageVerdict", "Difference"),
     "What is recorded of a run": ("Progress", "Event", "Checkpoint", "Fidelity", "Grade", "OutputFile", "Blob"),
 }

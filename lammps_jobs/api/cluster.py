@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lammps_jobs.api.differences import differences
 from lammps_jobs.api.display import MOST_ROWS, table
 from lammps_jobs.api.extension import extend
+from lammps_jobs.api.following import After, to_follow
 from lammps_jobs.api.listing import listing, write_anew
 from lammps_jobs.api.naming import Values, checked_name, listed, name_from, name_taken, plain_name, values_of
 from lammps_jobs.api.notifying import notify_of
@@ -89,7 +90,7 @@ class Cluster:
         cut_plan: CutPlan = CutPlan(),
         start: str | Path | None = None,
         replace: bool = False,
-        after: str | Run | Iterable[str | Run] = (),
+        after: After = (),
         tags: str | Iterable[str] = (),
         note: str = "",
         notify: str | Iterable[str] = (),
@@ -102,10 +103,11 @@ class Cluster:
         `variables` are what `lmp -var` would be given. `name` defaults to one derived from the script, and from its
         folder where a script elsewhere has that name already. Submitting the same specification under the same name
         again returns the run there is (`Run.is_new`). With `replace`, another run of that name that has stopped makes
-        room: it is renamed (`NAME.past-1`). `after` are runs, or one, that must have finished before it starts; where
-        one of them fails or is cancelled it is called off (state `cancelled`, with the reason). `tags` and `note` are
-        for people (`Run.tag`). `notify` says who is told when it has finished or failed: a command, which reads a JSON
-        document, `desktop`, or on a stack the ARN of an SNS topic; or several. `cut_plan` is for rehearsals and tests:
+        room: it is renamed (`NAME.past-1`). `after` are runs and sweeps, or one, that must have finished before it
+        starts; where one of them fails or is cancelled it is called off (state `cancelled`, with the reason). A name
+        that a run and a sweep have is written `run:NAME` or `sweep:NAME`. `tags` and `note` are for people (`Run.tag`).
+        `notify` says who is told when it has finished or failed: a command, which reads a JSON document, `desktop`, or
+        on a stack `sns`, for its own topic, or the ARN of another; or several. `cut_plan` is for rehearsals and tests:
         it asks for checkpoints at steps, where a user's run takes them by the clock.
 
         Raises InputMissing, UsageError (bad name, undefined or unused variable), NameTaken (the name has another
@@ -116,8 +118,9 @@ class Cluster:
         found = gather(Path(script), listed(inputs), words, start=start)
         for text in found.warnings:
             warnings.warn(text, stacklevel=2)
-        told = notify_of(notify, on_stack=self._backend.is_elsewhere()) if notify else Notify()
-        more = {"after": self._to_follow(after), "notify": told}
+        own = getattr(self._backend, "topic", "")
+        told = notify_of(notify, on_stack=self._backend.is_elsewhere(), own=own) if notify else Notify()
+        more = {"after": to_follow(self, after), "notify": told}
         wanted, said = checked_tags(tags), checked_note(note)
         run = self._record(Path(script), found, words, name, resources, checkpoints, cut_plan, replace=replace,
                            more=more)  # fmt: skip
@@ -133,17 +136,6 @@ class Cluster:
             else:
                 self._backend.start(run.record)
         return run
-
-    def _to_follow(self, after: str | Run | Iterable[str | Run]) -> tuple[str, ...]:
-        """The names of runs that another one is to follow. Raises NoSuchRun, WrongState."""
-        given = [after] if isinstance(after, str | Run) else list(after)
-        names = dict.fromkeys(one.name if isinstance(one, Run) else one for one in given)
-        for name in names:
-            state = self.run(name).status
-            if state.is_ended and state.state != "finished":
-                raise WrongState(f"{name}, which is to finish before, has not: {state.state}. {state.reason}".strip(),
-                                 remedy=f"First: lammps-jobs resume {name}")  # fmt: skip
-        return tuple(names)
 
     def _record(
         self, script: Path, found: Gathered, words: Mapping[str, tuple[str, ...]], name: str | None,
@@ -247,13 +239,17 @@ class Cluster:
         variables: Mapping[str, Values] | None = None,
         resources: Resources = Resources(),
         checkpoints: Checkpoints = Checkpoints(),
+        after: After = (),
+        budget_s: float | None = None,
     ) -> Sweep:
         """Submit many runs of `script`, with other variables each, and return at once.
 
         `over` holds the values of variables, of which all combinations are run (`{"T": [0.7, 0.8], "seed": "1..8"}`;
         side by side with `zipped`), or a row of variables a run, or names a CSV file of such rows. The runs are named
         after their values. On this machine they wait for free cores; on a stack all are in its queue. Further values
-        under the same name join the sweep; those that it has already are left alone.
+        under the same name join the sweep; those that it has already are left alone. `after` are runs and sweeps, or
+        one, that must have finished before the first begins, as for `submit`. `budget_s` is machine time for all runs
+        together, in seconds: each has an equal share, and `Sweep.retry` shares out again what others left.
 
         All members are checked before the first is submitted. Raises what `submit` raises, and UsageError for no
         member, too many, or two that are the same.
@@ -261,15 +257,22 @@ class Cluster:
         script = Path(script)
         sweep = SweepRecord(self._root, checked_name(name or name_from(script)))
         wanted = wanted_of(sweep, script, over, listed(inputs), values_of(variables or {}), resources, checkpoints,
-                           zipped=zipped)  # fmt: skip
+                           zipped=zipped, budget_s=budget_s)  # fmt: skip
+        follows = to_follow(self, after, sweep=sweep.name)
+        if budget_s:
+            sweep.give(budget_s)
         if self._backend.starts_together():
-            submit_together(sweep, wanted, self._backend)
+            submit_together(sweep, wanted, self._backend, follows)
             return self.find_sweep(sweep.name)
         blob_of = cache(lambda file: share(self._root, file))
         for at, run_name in enumerate(wanted.names):
-            words = wanted.spec(at, blob_of).variables
-            self._record(script, wanted.found[at], words, run_name, resources, checkpoints, blob_of=blob_of)
-        sweep.add([Member(run=name, variables=dict(row)) for name, row in zip(wanted.names, wanted.rows, strict=True)])
+            spec = wanted.spec(at, blob_of)
+            run = self._record(script, wanted.found[at], spec.variables, run_name, spec.resources, checkpoints,
+                               blob_of=blob_of, more={"after": follows})  # fmt: skip
+            if run.is_new and follows:
+                mark(run.record)
+        members = [Member(run=name, variables=dict(row)) for name, row in zip(wanted.names, wanted.rows, strict=True)]
+        sweep.add(members, after=follows, share_s=wanted.new_share_s)
         made = self.find_sweep(sweep.name)
         for _ in range(0, len(wanted.rows), AT_A_LOOK):
             made.advance()

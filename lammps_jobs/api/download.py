@@ -6,7 +6,7 @@ import filecmp
 from collections.abc import Mapping
 from pathlib import Path
 
-from lammps_jobs.errors import Damaged, StoreError, WouldOverwrite
+from lammps_jobs.errors import Damaged, StoreError, WouldOverwrite, writing
 from lammps_jobs.record.documents import OutputFile
 from lammps_jobs.record.names import is_below, place_of
 from lammps_jobs.record.object_store import explaining
@@ -23,6 +23,11 @@ def write(record: RunRecord, outputs: Mapping[str, OutputFile], folder: Path, *,
     at the end, naming all outputs that could not be written.
     """
     targets = {name: folder / place_of(name) for name in outputs}
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tried = folder / f".{record.name}.tried"
+        tried.touch()
+        tried.unlink()
     with explaining(str(folder)):
         for path in targets.values():
             _require_below(path, folder)

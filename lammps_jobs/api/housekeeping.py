@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import warnings
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,11 +12,12 @@ from lammps_jobs.api.cluster import Cluster, connect
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
 from lammps_jobs.backends.local import LocalBackend
-from lammps_jobs.errors import UsageError, WrongState
-from lammps_jobs.record import upkeep
+from lammps_jobs.errors import Damaged, NoSuchRun, OtherFormat, UsageError, WrongState
+from lammps_jobs.record import shared_inputs, upkeep
 from lammps_jobs.record.documents import now
 from lammps_jobs.record.object_store import open_root
 from lammps_jobs.record.run_record import RunRecord
+from lammps_jobs.record.sweep_record import SweepRecord, sweep_names
 from lammps_jobs.record.upkeep import Checked, Usage
 
 SETTLE_S = 30.0
@@ -22,15 +25,55 @@ UNSETTLED = ("waiting", "starting", "running", "lost")
 """States in a list that say least about what is on record."""
 
 
-def delete(cluster: Cluster, name: str) -> int:
+def delete(cluster: Cluster, name: str, *, collecting: bool = True) -> int:
     """Remove a run with all that is stored of it; returns the bytes that were freed.
 
-    Removes the rest of a run whose removal was interrupted, too. Raises WrongState while it runs, NoSuchRun.
+    Removes the rest of a run whose removal was interrupted, too, and unless `collecting` is False inputs that it shared
+    with runs of its sweep, where it was the last. Raises WrongState while it runs, NoSuchRun.
     """
     run = Run(cluster._record_of(name), cluster._backend)
+    shared = set[str]()
     if run.record.is_submitted():
         require_still(run, "deleted")
-    return upkeep.remove(run.record)
+        shared = shared_inputs.named_by(run.record) if collecting else shared
+    freed = upkeep.remove(run.record)
+    return freed + (collect_shared(cluster, shared) if shared else 0)
+
+
+def is_sweep_alone(cluster: Cluster, name: str) -> bool:
+    """Whether the name is that of a sweep, and of no run."""
+    return name in sweep_names(cluster._root) and not cluster._record_of(name).sizes()
+
+
+def delete_sweep(cluster: Cluster, name: str) -> int:
+    """Remove a sweep with all its runs and the inputs that they shared; returns the bytes that were freed.
+
+    Raises WrongState, before anything is removed, while a run of it runs or waits; NoSuchRun.
+    """
+    sweep = cluster.find_sweep(name)
+    going = [state for state in sweep.statuses() if not state.is_ended]
+    if going:
+        raise WrongState(f"{going[0].name} is {going[0].state}; the sweep {name} cannot be deleted.",
+                         remedy=f"First: lammps-jobs cancel-sweep {name}")  # fmt: skip
+    freed = 0
+    for run in sweep.runs:
+        with contextlib.suppress(NoSuchRun):  # somebody was faster
+            freed += delete(cluster, run.name, collecting=False)
+    return freed + upkeep.remove_sweep(sweep._record) + collect_shared(cluster)
+
+
+def collect_shared(cluster: Cluster, among: Collection[str] | None = None) -> int:
+    """Remove inputs, all or some, that runs of sweeps shared and that nothing names any more; returns the bytes.
+
+    Those of the last day stay: somebody may be about to submit a sweep with them. Nothing is removed where a
+    specification in the store cannot be read, which might name them.
+    """
+    try:
+        return shared_inputs.collect(cluster._root, among)
+    except (Damaged, OtherFormat) as error:
+        warnings.warn(f"Inputs of deleted runs stay: {error.where or error.what} cannot be read, and may name them.",
+                      stacklevel=2)  # fmt: skip
+        return 0
 
 
 def require_still(run: Run, what: str) -> None:
@@ -79,6 +122,32 @@ def usage(cluster: Cluster, names: Iterable[str] = ()) -> list[Usage]:
     for name in chosen:
         cluster.run(name)
     return [upkeep.usage(run.record) for run in cluster.runs() if not chosen or run.name in chosen]
+
+
+def shared_usage(cluster: Cluster) -> tuple[int, int]:
+    """Bytes of the inputs that the runs of sweeps share, and of those among them that nothing names any more."""
+    sizes = {name: size for name, (size, _) in shared_inputs.stored(cluster._root).items()}
+    try:
+        unnamed = shared_inputs.unnamed(cluster._root, older_than=timedelta(0))
+    except (Damaged, OtherFormat):
+        unnamed = {}
+    return sum(sizes.values()), sum(unnamed.values())
+
+
+def prune(cluster: Cluster, names: Iterable[str]) -> int:
+    """Remove these runs, then sweeps of which nothing is left, then inputs that nothing names any more; returns the
+    bytes that were freed. A run that somebody resumed meanwhile stays."""
+    freed = 0
+    for name in names:
+        with contextlib.suppress(WrongState, NoSuchRun):  # somebody resumed it, or was faster
+            freed += delete(cluster, name, collecting=False)
+    for sweep in sweep_names(cluster._root):
+        record = SweepRecord(cluster._root, sweep)
+        parts = list(record.parts())
+        if parts and not any(part.spec for part in parts):  # the others' runs need not have records
+            runs = (RunRecord(cluster._root, member.run) for part in parts for member in part.members)
+            freed += 0 if any(run.is_submitted() for run in runs) else upkeep.remove_sweep(record)
+    return freed + collect_shared(cluster)
 
 
 def verify(run: Run) -> Checked:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lammps_jobs.api.display import table
 from lammps_jobs.api.run import Run
 from lammps_jobs.api.status import RunStatus
+from lammps_jobs.api.sweep_budget import share_anew
 from lammps_jobs.api.together import cancel_together, on_record, start_again, statuses_together
 from lammps_jobs.backends.base import AT_ONCE
 from lammps_jobs.errors import Interrupted, LammpsJobsError, NoSuchRun, NotInstalled, WrongState
@@ -42,6 +43,8 @@ class Sweep:
         self._cluster, self._record, self.name, self.members = cluster, record, record.name, members
         self._asked: set[str] = set()
         """Members that this process has asked to be started."""
+        self._after = record.following()
+        """What some members follow."""
 
     def __repr__(self) -> str:
         return f"Sweep({self.name!r}, {len(self.members)} runs)"
@@ -100,11 +103,26 @@ class Sweep:
         if self._cluster._backend.starts_together():
             return states
         waiting = [s.name for s in states if s.state == "waiting" and not s.attempt and s.name not in self._asked]
-        for name in waiting[:AT_A_LOOK]:
+        self._follow([name for name in waiting if name in self._after])
+        for name in [name for name in waiting if name not in self._after][:AT_A_LOOK]:
             if not self._cluster.start_if_room(name):
                 break
             self._asked.add(name)
         return states
+
+    def _follow(self, waiting: list[str]) -> None:
+        """Start those of these members that follow others which have finished, or call them off with others that
+        failed; the first that may not begin yet stands for all that follow the same."""
+        records, still = [RunRecord(self._record.root, name) for name in waiting], set[tuple[str, ...]]()
+        with self._cluster._backend.prefetch(records):
+            for record in records:
+                if self._after[record.name] in still:
+                    continue
+                self._cluster._backend.look_after(record)
+                if record.newest() == (0, False):
+                    still.add(self._after[record.name])
+                else:
+                    self._asked.add(record.name)
 
     def wait(self, on_change: Callable[[list[RunStatus]], None] | None = None, *, check: bool = True) -> Counter[str]:
         """Wait until no run goes on any more; returns how many are in which state.
@@ -138,13 +156,16 @@ class Sweep:
                 return
             time.sleep(self._pause_s)
 
-    def retry(self) -> list[Run]:
+    def retry(self, *, budget_s: float | None = None) -> list[Run]:
         """Resume the runs that failed, were interrupted, cancelled or lost their machine, each when there is room.
 
-        Finished ones stay as they are. Returns when all are started; on a stack when they are in its queue, and only
-        those that have begun before.
+        Finished ones stay as they are. What is left of the sweep's budget is shared out anew among those that go on;
+        `budget_s` is another one for all runs together, in seconds. Returns when all are started; on a stack when they
+        are in its queue, and only those that have begun before. Raises BudgetSpent when nothing is left.
         """
-        again = [state.name for state in self.statuses() if state.is_ended and state.state != "finished"]
+        states = self.statuses()
+        share_anew(self._record, states, budget_s)
+        again = [state.name for state in states if state.is_ended and state.state != "finished"]
         if self._cluster._backend.starts_together():
             start_again(self._cluster, self._record, again)
             return [run for _, run in self._there() if run.name in set(again)]

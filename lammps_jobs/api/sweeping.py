@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lammps_jobs.api.differences import MOST, differences
 from lammps_jobs.api.over import Over, members_of, names_of
+from lammps_jobs.api.sweep_budget import shares
 from lammps_jobs.errors import NameTaken, UsageError
 from lammps_jobs.record.blobs import share
 from lammps_jobs.record.documents import Blob, Checkpoints, Resources, RunSpec
@@ -37,6 +38,10 @@ class Wanted:
     shared: Words
     resources: Resources
     checkpoints: Checkpoints
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Machine time that a member may use, in seconds, by name."""
+    new_share_s: float | None = None
+    """The same of each new one, of a budget for all."""
 
     def spec(self, at: int, blob_of: Callable[[Path], Blob]) -> RunSpec:
         """Of the member `at`. Its files are asked of `blob_of` for their blobs."""
@@ -46,30 +51,36 @@ class Wanted:
             inputs={path: blob_of(file) for path, file in found.files.items()}, folders=found.folders,
             executables=found.executables,
             variables=dict(self.shared) | {name: (value,) for name, value in self.rows[at].items()},
-            resources=self.resources, checkpoints=self.checkpoints,
+            resources=self.resources.model_copy(update={"budget_s": self.shares.get(self.names[at])}),
+            checkpoints=self.checkpoints,
         )  # fmt: skip
 
 
 def wanted_of(
     sweep: SweepRecord, script: Path, over: Over, inputs: Sequence[str | Path], shared: Words, resources: Resources,
-    checkpoints: Checkpoints, *, zipped: bool,
+    checkpoints: Checkpoints, *, zipped: bool, budget_s: float | None = None,
 ) -> Wanted:  # fmt: skip
     """All members, checked before anything is stored. Raises UsageError, InputMissing."""
     rows = members_of(over, zipped=zipped)
+    if budget_s and resources.budget_s:
+        raise UsageError("A budget is given for each run and for all.", remedy="Leave one out.")
     if both := sorted(set(shared) & set(rows[0])):
         raise UsageError(f"The variable {both[0]!r} is given both to all runs and to each.", remedy="Leave one out.")
     found = list(gather_each(script, inputs, shared, rows))
     for text in dict.fromkeys(text for one in {id(one): one for one in found}.values() for text in one.warnings):
         warnings.warn(text, stacklevel=4)
     names = names_of(sweep.name, rows, [member for part in sweep.parts() for member in part.members])
-    return Wanted(script, rows, names, found, shared, resources, checkpoints)
+    given = shares(sweep, names, budget_s, resources.budget_s)
+    known = sweep.part_of()
+    share_s = next((given[name] for name in names if name not in known), None) if budget_s else None
+    return Wanted(script, rows, names, found, shared, resources, checkpoints, given, share_s)
 
 
-def submit_together(sweep: SweepRecord, wanted: Wanted, backend: Backend) -> None:
+def submit_together(sweep: SweepRecord, wanted: Wanted, backend: Backend, after: tuple[str, ...] = ()) -> None:
     """Put all members on the sweep's record, and start those that nothing has started, in a call for ten thousand.
 
-    Raises NameTaken where a member is there with another specification, or a run that is none of the sweep's has its
-    name.
+    New ones begin when those have finished that are named in `after`. Raises NameTaken where a member is there with
+    another specification, or a run that is none of the sweep's has its name.
     """
     root = sweep.root
     shared = cache(lambda file: share(root, file))
@@ -86,7 +97,8 @@ def submit_together(sweep: SweepRecord, wanted: Wanted, backend: Backend) -> Non
                    spec=None if wanted.found[at] is wanted.found[new[0]] else wanted.spec(at, shared))
             for at in new
         ]  # fmt: skip
-        sweep.add(members, spec=common, origin=str(wanted.script.resolve()))
+        sweep.add(members, spec=common, origin=str(wanted.script.resolve()), after=after,
+                  share_s=wanted.new_share_s)  # fmt: skip
     started = sweep.newest_of()
     is_own = {member.run for part in sweep.parts() if part.spec is None for member in part.members}
     rest = [name for name in wanted.names if name not in started and name not in is_own]

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lammps_jobs.backends.after import call_off, standing
+from lammps_jobs.backends.after import Looks, call_off, standing
 from lammps_jobs.backends.base import Address, JobStatus, Price, Site
 from lammps_jobs.errors import InternalError, LammpsJobsError, UsageError, WrongState, error_of
 from lammps_jobs.record.documents import Attempt, AttemptEnd, now, parse
@@ -70,6 +70,7 @@ class LocalBackend:
     def __init__(self, url: str) -> None:
         self.url = url
         self.environment: Mapping[str, str] | None = None
+        self._looks: Looks | None = None
 
     def is_elsewhere(self) -> bool:
         return False
@@ -161,7 +162,7 @@ class LocalBackend:
     def look_after(self, record: RunRecord) -> None:
         if not own.is_own(record):  # whoever submitted it starts it
             return
-        found = standing(record)
+        found = standing(record, self._looks)
         if found.never and not record.newest_attempt():
             call_off(record, found.never)
         elif found.is_due:
@@ -196,9 +197,14 @@ class LocalBackend:
 
     # -- looking -----------------------------------------------------------------------------------
 
-    def prefetch(self, records: Sequence[RunRecord]) -> contextlib.AbstractContextManager[None]:
-        """Nothing to prepare: a process is looked up in no time."""
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def prefetch(self, records: Sequence[RunRecord]) -> Iterator[None]:
+        """Meanwhile what many runs follow is looked at once. A process is looked up in no time."""
+        self._looks = Looks()
+        try:
+            yield
+        finally:
+            self._looks = None
 
     def status(self, record: RunRecord) -> JobStatus:
         """`running` while the newest attempt's process lives and has not said its last word.
@@ -223,9 +229,8 @@ class LocalBackend:
                 return f"Its last words, which the store did not take: {end.reason} {end.where}".strip()
         return ""
 
-    @staticmethod
-    def _why_not_yet(record: RunRecord) -> JobStatus:
-        found = standing(record)
+    def _why_not_yet(self, record: RunRecord) -> JobStatus:
+        found = standing(record, self._looks)
         return JobStatus("pending", "It waits for free cores." if found.is_due else str(found))
 
     def tail(self, record: RunRecord, name: str, start: int = 0) -> bytes:

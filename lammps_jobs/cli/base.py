@@ -145,12 +145,12 @@ def commands(ctx: click.Context, /, **options: Any) -> None:
     """Run unmodified LAMMPS scripts that survive interruption.
 
     \b
-    lammps-jobs run in.melt --ranks 2   run a script and follow it
-    lammps-jobs interrupt melt          stop it with a checkpoint ...
-    lammps-jobs resume melt             ... and go on, as if nothing had happened
-    lammps-jobs report melt             look at it
-    lammps-jobs rehearse in.melt        is it safe on Spot? before paying
-    lammps-jobs run in.melt --stack prodthe same on AWS
+    lammps-jobs run in.melt --ranks 2     run a script and follow it
+    lammps-jobs interrupt melt            stop it with a checkpoint ...
+    lammps-jobs resume melt               ... go on, as if nothing had happened
+    lammps-jobs report melt               look at it
+    lammps-jobs rehearse in.melt          is it safe on Spot? before paying
+    lammps-jobs run in.melt --stack prod  the same on AWS
     """
 
 

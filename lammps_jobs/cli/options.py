@@ -92,6 +92,16 @@ def input_option(function: F) -> F:
     )(function)
 
 
+def after_option(function: F) -> F:
+    return click.option(
+        "--after",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=complete_runs,
+        help="Start when that run or sweep has finished; once for each of several.",
+    )(function)
+
+
 def resource_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
@@ -140,20 +150,14 @@ def submission_options(function: Callable[..., None]) -> Callable[..., None]:
             var_option,
             input_option,
             resource_options,
-            click.option(
-                "--after",
-                multiple=True,
-                metavar="RUN",
-                shell_complete=complete_runs,
-                help="Start when RUN has finished; once for each of several.",
-            ),
+            after_option,
             click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by: list --tag TAG."),
             click.option("--note", default="", metavar="TEXT", help="What status and report say about it."),
             click.option(
                 "--notify",
                 multiple=True,
                 metavar="HOW",
-                help="Whom to tell of its end: a command (reads JSON), `desktop`, an SNS topic's ARN.",
+                help="Whom to tell of its end: a command (reads JSON), `desktop`; on a stack `sns` or a topic's ARN.",
             ),
             click.option("--replace", is_flag=True, help="Put it in the place of a run of that name that stopped."),
         )
@@ -175,9 +179,9 @@ def submit_run(
 
 def wanted(
     *, ranks: int | None, threads: int, accelerator: str, switches: tuple[str, ...],
-    every: tuple[float | None, float], keep: int, grace: float, budget: tuple[str, float] | None = None, runs: int = 1,
+    every: tuple[float | None, float], keep: int, grace: float, budget: tuple[str, float] | None = None,
 ) -> tuple[Resources, Checkpoints]:  # fmt: skip
-    """What the options ask for, of each of so many runs, which share the budget equally."""
+    """What the options ask for."""
     from lammps_jobs.record.documents import Checkpoints, Resources
 
     chosen: Any = accelerator
@@ -187,7 +191,7 @@ def wanted(
             threads=threads,
             accelerator=chosen,
             switches=switches,
-            budget_s=budget_s(budget) / runs if budget else None,
+            budget_s=budget_s(budget) if budget else None,
         ),
         Checkpoints(every_s=every[1], least_s=every[0], keep=keep, grace_s=grace),
     )

@@ -14,7 +14,16 @@ import click
 from lammps_jobs.cli.base import cluster, commands, is_json, show, state_document
 from lammps_jobs.cli.follow import COLOURS
 from lammps_jobs.cli.look import A_SCREEN, STATES
-from lammps_jobs.cli.options import input_option, resource_options, var_option, variables_of, wanted
+from lammps_jobs.cli.options import (
+    BUDGET,
+    after_option,
+    budget_s,
+    input_option,
+    resource_options,
+    var_option,
+    variables_of,
+    wanted,
+)
 from lammps_jobs.errors import CANCELLED_BY_KEY, INTERRUPTED, NoSuchRun, UsageError, printable
 
 if TYPE_CHECKING:
@@ -32,26 +41,27 @@ if TYPE_CHECKING:
 @var_option
 @input_option
 @resource_options
+@after_option
 @click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it to its end.")
 def sweep(
     script: Path, over: tuple[str, ...], table: Path | None, zipped: bool, name: str | None,
-    variables: tuple[str, ...], inputs: tuple[str, ...], follow_it: bool, **options: Any,
+    variables: tuple[str, ...], inputs: tuple[str, ...], after: tuple[str, ...], follow_it: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Run SCRIPT with many values of its variables: a run each, as many at once as there are cores.
 
     Further values under the same name join the sweep. On a stack all runs are in its queue at once, as array jobs of
-    10,000 runs each; what fails is started again by `retry`. A --budget is shared equally by the runs.
+    10,000 runs each; what fails is started again by `retry`. A --budget is for all runs together: each has an equal
+    share, and `retry` shares out again what others left.
     """
-    from lammps_jobs.api.over import members_of
-
     if bool(over) == (table is not None):
         raise UsageError("A sweep needs either --over or --table.", remedy="Write --over T=0.7:1.5:0.1")
     values: dict[str, str] | Path = _lists(over) if table is None else table
-    runs = len(members_of(values, zipped=zipped)) if options["budget"] else 1
-    resources, checkpoints = wanted(**options, runs=runs)
+    budget = options.pop("budget")
+    resources, checkpoints = wanted(**options)
     made = cluster().sweep(
         script, values, zipped=zipped, name=name, inputs=inputs,
-        variables=variables_of(variables), resources=resources, checkpoints=checkpoints,
+        variables=variables_of(variables), resources=resources, checkpoints=checkpoints, after=after,
+        budget_s=budget_s(budget) if budget else None,
     )  # fmt: skip
     if follow_it:
         _follow(made)
@@ -150,11 +160,17 @@ def watch_sweep(name: str) -> None:
 @commands.section("Sweep")
 @commands.command()
 @click.argument("name")
+@click.option(
+    "--budget", type=BUDGET, help="Another budget for all its runs together: machine time (20h), money (5usd)."
+)
 @click.option("--follow/--no-follow", "follow_it", default=True, show_default=True, help="Follow it to its end.")
-def retry(name: str, follow_it: bool) -> None:
-    """Resume what of the sweep NAME failed or stopped; finished runs stay as they are."""
+def retry(name: str, budget: tuple[str, float] | None, follow_it: bool) -> None:
+    """Resume what of the sweep NAME failed or stopped; finished runs stay as they are.
+
+    What is left of the sweep's budget is shared out anew among those that go on.
+    """
     made = cluster().find_sweep(name)
-    again = made.retry()
+    again = made.retry(budget_s=budget_s(budget) if budget else None)
     if follow_it:
         _follow(made)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 from datetime import timedelta
@@ -11,7 +10,7 @@ import click
 
 from lammps_jobs.cli.base import cluster, commands, run_name, show
 from lammps_jobs.cli.follow import bytes_text, when
-from lammps_jobs.errors import Damaged, NoSuchRun, UsageError, WrongState
+from lammps_jobs.errors import Damaged, UsageError
 
 UNITS = {"h": 1, "d": 24, "w": 24 * 7}
 
@@ -49,13 +48,15 @@ class Size(click.ParamType[int]):
 @run_name
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(name: str, yes: bool) -> None:
-    """Remove the run NAME with all that is stored of it, for good."""
+    """Remove the run NAME, or the sweep NAME and its runs, with all that is stored of it, for good."""
     from lammps_jobs.api import housekeeping
 
     there = cluster()
+    is_sweep = housekeeping.is_sweep_alone(there, name)
     if not yes:
-        click.confirm(f"Remove {name} with its outputs and checkpoints?", abort=True, err=True)
-    freed = housekeeping.delete(there, name)
+        what = f"the sweep {name} with all its runs, their" if is_sweep else f"{name} with its"
+        click.confirm(f"Remove {what} outputs and checkpoints?", abort=True, err=True)
+    freed = (housekeeping.delete_sweep if is_sweep else housekeeping.delete)(there, name)
     show(f"{name} is removed ({bytes_text(freed)}).", name=name, freed=freed)
 
 
@@ -76,7 +77,8 @@ def prune(
 ) -> None:  # fmt: skip
     """Remove runs that ended long ago, or are more than are to be kept. Runs that run, or that somebody resumed, stay.
 
-    At least one of --older-than, --keep and --total says how many; together, what all of them allow to go.
+    At least one of --older-than, --keep and --total says how many; together, what all of them allow to go. Inputs that
+    runs of sweeps shared go with the last run that names them.
     """
     from lammps_jobs.api import housekeeping
 
@@ -87,13 +89,11 @@ def prune(
     sizes = {one.name: one.total for one in housekeeping.usage(there, [one.name for one in chosen])} if chosen else {}
     lines = [f"{one.name}  {one.state}  {when(one.changed)}  {bytes_text(sizes[one.name])}" for one in chosen]
     freed = sum(sizes.values())
-    if chosen and not dry_run:
-        if not yes:
+    if not dry_run:
+        if chosen and not yes:
             click.echo("\n".join(lines), err=True)
             click.confirm(f"Remove these {len(chosen)} runs ({bytes_text(freed)})?", abort=True, err=True)
-        for one in chosen:
-            with contextlib.suppress(WrongState, NoSuchRun):  # somebody resumed it, or was faster
-                housekeeping.delete(there, one.name)
+        freed = housekeeping.prune(there, [one.name for one in chosen])
     verb = "would be freed" if dry_run else "freed"
     text = "\n".join([*lines, f"{len(chosen)} runs, {bytes_text(freed)} {verb}"])
     show(text, runs=[one.name for one in chosen], freed=0 if dry_run else freed, would_free=freed)
@@ -106,14 +106,23 @@ def du(names: tuple[str, ...]) -> None:
     """Show what runs take in the store: outputs, inputs, checkpoints, the rest; all runs by default."""
     from lammps_jobs.api import housekeeping
 
-    found = sorted(housekeeping.usage(cluster(), names), key=lambda one: -one.total)
+    there = cluster()
+    found = sorted(housekeeping.usage(there, names), key=lambda one: -one.total)
     rows: list[tuple[str, ...]] = [("run", "outputs", "inputs", "checkpoints", "rest", "total")]
     rows += [(one.name, *map(bytes_text, (one.outputs, one.inputs, one.checkpoints, one.rest, one.total)))
              for one in found]  # fmt: skip
-    rows.append(("all", "", "", "", "", bytes_text(sum(one.total for one in found))))
+    shared, unnamed = (0, 0) if names else housekeeping.shared_usage(there)
+    if shared:
+        rows.append(("(shared by sweeps)", "", bytes_text(shared), "", "", bytes_text(shared)))
+    rows.append(("all", "", "", "", "", bytes_text(sum(one.total for one in found) + shared)))
     width = max(len(row[0]) for row in rows)
-    show("\n".join(f"{row[0]:{width}s}" + "".join(f"{cell:>12s}" for cell in row[1:]) for row in rows),
-         runs=[{**dataclasses.asdict(one), "total": one.total} for one in found])  # fmt: skip
+    lines = [f"{row[0]:{width}s}" + "".join(f"{cell:>12s}" for cell in row[1:]) for row in rows]
+    if unnamed:
+        lines.append(
+            f"{bytes_text(unnamed)} of the shared inputs are of no run any more: `prune` removes them a day later"
+        )
+    show("\n".join(lines), runs=[{**dataclasses.asdict(one), "total": one.total} for one in found],
+         shared_inputs=shared, shared_inputs_of_none=unnamed)  # fmt: skip
 
 
 @commands.section("Keep")

@@ -13,7 +13,7 @@ from pydantic import ValidationError, field_validator
 from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.record.documents import Frozen, ScriptLine, json_of
 
-STATE_FORMAT = 4
+STATE_FORMAT = 5
 """Raise it with every change of the models in this file, of `Journal` or of `Position` (a test watches that)."""
 
 
@@ -120,7 +120,7 @@ class EngineState(Frozen):
     box: BoxState
     grid: tuple[int, ...]
     """How the box was divided among the ranks (x, y, z); empty when LAMMPS does not say."""
-    cuts: tuple[tuple[float, ...], ...] = ()
+    cuts: tuple[tuple[float, ...], ...]
     """Where it was cut between them, as fractions of it in x, y and z; empty where the parts are even."""
     echoes: bool
     warned: bool

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,7 +20,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from lammps_jobs.errors import Damaged
 from lammps_jobs.formats import dcd
 from lammps_jobs.record import layout
-from lammps_jobs.record.documents import OLDER, Blob
+from lammps_jobs.record.documents import OLDER, Blob, now
 from lammps_jobs.record.object_store import (
     AT_ONCE,
     CHUNK,
@@ -118,9 +119,11 @@ class Blobs(RunObjects):
 
     def take_over(self, other: Blobs, blob: Blob) -> None:
         """Have the content of another run of the same store, too; the store copies it."""
-        if self.size_of(blob) != blob.size:
-            with explaining(other._blob_key(blob)):
-                obstore.copy(self.root, other._blob_key(blob), self._blob_key(blob))
+        if self._own_size(blob) != blob.size:
+            there = other._places_of(blob)
+            key = there[0] if other._own_size(blob) is not None else there[-1]
+            with explaining(key):
+                obstore.copy(self.root, key, self._blob_key(blob))
         self._known.add(blob.name)
 
     def _put_blob(self, blob: Blob, content: bytes) -> None:
@@ -299,6 +302,10 @@ class Blobs(RunObjects):
         return dict(itertools.takewhile(lambda one: one[0] < layout.blob(until), found))
 
 
+STORED_AGAIN = timedelta(hours=12)
+"""Age of a shared input from which on it is stored again when a sweep names it (`record/shared_inputs.py`)."""
+
+
 def share(root: ObjectStore, path: Path) -> Blob:
     """Store an input once for all runs of a sweep. Raises StoreError, Damaged when the file changes meanwhile."""
     size = path.stat().st_size
@@ -306,7 +313,8 @@ def share(root: ObjectStore, path: Path) -> Blob:
     key = layout.shared_input(blob.name)
     with explaining(key):
         with contextlib.suppress(NotFoundError, FileNotFoundError):
-            if obstore.head(root, key)["size"] == size:
+            there = obstore.head(root, key)
+            if there["size"] == size and now() - there["last_modified"] < STORED_AGAIN:
                 return blob
         part = max(CHUNK, math.ceil(size / MOST_PARTS))
         obstore.put(root, key, chunks_of(path, 0, size), chunk_size=part, max_concurrency=AT_ONCE)

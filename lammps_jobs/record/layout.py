@@ -25,6 +25,7 @@ Beside the runs lie:
 _index/<row>                  advice  an empty object a run, whose key is its row of a list (`record/index.py`)
 _inputs/<sha256>              truth   inputs that the runs of a sweep share
 _sweeps/<name>/<k>.json       truth   members of a sweep
+_sweeps/<name>/budgets/<n>.json  truth   machine time that all its runs may use together
 _sweeps/<name>/jobs/<n>.json, <n>.id.json, <n>.cancelled.json   truth   an array job for many of them
 _tags/<tag>/<run>              advice  a run that bears the tag (`record/labels.py`)
 """
@@ -36,7 +37,7 @@ import re
 BLOBS = "blobs/"
 SPEC, RESULT, HEAD, LABELS = "spec.json", "result.json", "head.json", "labels.json"
 ATTEMPTS, CHECKPOINTS, DECISIONS, JOBS = "attempts", "checkpoints", "decisions", "jobs"
-AMENDMENTS = "amendments"
+AMENDMENTS, BUDGETS = "amendments", "budgets"
 _NUMBERED = re.compile(r"(\d+)\.json")
 
 
@@ -50,6 +51,10 @@ def shared_input(name: str) -> str:
 
 def sweep_part(name: str, number: int) -> str:
     return f"{SWEEPS}/{name}/{number:04d}.json"
+
+
+def budget(number: int) -> str:
+    return f"{BUDGETS}/{number:04d}.json"
 
 
 def blob(name: str) -> str:

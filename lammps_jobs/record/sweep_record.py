@@ -47,6 +47,10 @@ class SweepPart(Document):
     spec: RunSpec | None = None
     """What all are asked for, but for names and variables; None where each had a record of its own at once."""
     origin: Words = ""
+    after: tuple[str, ...] = ()
+    """What all follow, as in `Submission.after`."""
+    share_s: float | None = None
+    """Machine time that each may use of a budget for all, in seconds, until it is shared out again."""
 
 
 class SweepArray(Document):
@@ -59,6 +63,14 @@ class SweepArray(Document):
     def job_of(self, job_id: str, index: int) -> str:
         """ID of the job of run `index`, where that of the whole is `job_id`. A single run is no array."""
         return f"{job_id}:{index}" if job_id and len(self.runs) > 1 else job_id
+
+
+class SweepBudget(Document):
+    """Machine time that all runs of a sweep may use together (`budgets/<n>.json`); the newest one holds."""
+
+    number: int
+    budget_s: float
+    given: datetime = Field(default_factory=now)
 
 
 class ArrayCancelled(Document):
@@ -77,14 +89,16 @@ class SweepRecord(RunObjects):
     # -- members -----------------------------------------------------------------------------------
 
     def add(
-        self, members: Sequence[Member], *, spec: RunSpec | None = None, origin: str = ""
+        self, members: Sequence[Member], *, spec: RunSpec | None = None, origin: str = "", after: tuple[str, ...] = (),
+        share_s: float | None = None,
     ) -> None:  # fmt: skip
         """Add members to the sweep, which is made when it is new."""
         submitted = now()
         number = max(self._numbers(""), default=0)
         for start in range(0, len(members), IN_A_PART):
             some = tuple(members[start : start + IN_A_PART])
-            part = SweepPart(members=some, spec=spec, origin=origin, submitted=submitted)
+            part = SweepPart(members=some, spec=spec, origin=origin, submitted=submitted, after=after,
+                             share_s=share_s)  # fmt: skip
             number += 1
             while not self._create(f"{number:04d}.json", part.model_dump_json().encode()):
                 number += 1
@@ -102,6 +116,28 @@ class SweepRecord(RunObjects):
         if not found:
             raise NoSuchRun(f"No sweep named {self.name!r}.", remedy="`lammps-jobs sweeps` shows the sweeps there are.")
         return list(found.values())
+
+    def part_of(self) -> dict[str, SweepPart]:
+        """Of each member the part in which it came first: on this machine later ones may name it again."""
+        return {member.run: part for part in reversed(list(self.parts())) for member in part.members}
+
+    def following(self) -> dict[str, tuple[str, ...]]:
+        """What those members follow that were submitted to begin later."""
+        return {run: part.after for run, part in self.part_of().items() if part.after}
+
+    # -- the budget of all together ----------------------------------------------------------------
+
+    def give(self, budget_s: float) -> None:
+        """Let all runs together use so much machine time, whatever was given before."""
+        number = max(self._numbers(layout.BUDGETS), default=0) + 1
+        while not self._commit(layout.budget(number), SweepBudget(number=number, budget_s=budget_s)):
+            number += 1
+
+    def budget_s(self) -> float | None:
+        """What all runs together may use, in seconds; None where nobody has said so."""
+        number = max(self._numbers(layout.BUDGETS), default=0)
+        found = self._load(layout.budget(number), SweepBudget) if number else None
+        return found.budget_s if found else None
 
     def submission_of(self, run: str) -> Submission | None:
         """What the member `run` is asked for; None where it is no member, or had a record of its own at once."""
@@ -149,7 +185,7 @@ def submission_of(part: SweepPart, member: Member) -> Submission:
     assert spec
     variables = spec.variables | {name: (value,) for name, value in member.variables.items()}
     spec = spec.model_copy(update={"name": member.run, "variables": variables})
-    return Submission(spec=spec, submitted=part.submitted, origin=part.origin)
+    return Submission(spec=spec, submitted=part.submitted, origin=part.origin, after=part.after)
 
 
 def begun(sweep: SweepRecord, array: SweepArray, index: int, job_id: str = "") -> RunRecord:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
@@ -19,6 +20,10 @@ from lammps_jobs.record.documents import Blob, OutputFile
 from lammps_jobs.record.object_store import create_only, explaining, make_durable
 from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.record.summary import Summary
+from lammps_jobs.record.sweep_record import SweepRecord
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 AT_ONCE = 16
 
@@ -104,7 +109,17 @@ def remove(record: RunRecord) -> int:
     labels.forget(record)
     for tail in sorted(sizes, key=lambda tail: tail != layout.SPEC):
         record.remove(tail)
-    _remove_folders(record)
+    _remove_folders(record.root, record.name)
+    return sum(sizes.values())
+
+
+def remove_sweep(sweep: SweepRecord) -> int:
+    """Remove the record of a sweep, not its runs; returns the bytes. The members go last: while one is there, so is the
+    sweep, and a removal that broke off is finished by the next."""
+    sizes = sweep.sizes()
+    for tail in sorted(sizes, key=lambda tail: (not tail.startswith(layout.JOBS), tail)):
+        sweep.remove(tail)
+    _remove_folders(sweep.root, f"{layout.SWEEPS}/{sweep.name}")
     return sum(sizes.values())
 
 
@@ -120,11 +135,11 @@ def _remove_rows(record: RunRecord) -> None:
         index.remove(record.root, key)
 
 
-def _remove_folders(record: RunRecord) -> None:
-    """The empty folders that a run leaves in a local store."""
-    top = getattr(record.root, "prefix", None)
+def _remove_folders(root: ObjectStore, name: str) -> None:
+    """The empty folders that a run or a sweep leaves in a local store."""
+    top = getattr(root, "prefix", None)
     if isinstance(top, Path):
-        for folder, _, _ in os.walk(top / record.name, topdown=False):
+        for folder, _, _ in os.walk(top / name, topdown=False):
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
 

@@ -8,11 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lammps_jobs.errors import Damaged, LammpsJobsError, NotInstalled
+from lammps_jobs.errors import Damaged, LammpsJobsError, NotInstalled, writing
 from lammps_jobs.formats.thermo import sections
 from lammps_jobs.formats.units import per_day, time_label
 from lammps_jobs.record.documents import Attempt, AttemptEnd, Checkpoints, Event, Progress
-from lammps_jobs.record.object_store import explaining
 from lammps_jobs.report.thermodynamics import averages, charts
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ NOT_RESUMED = {False: "it was never interrupted", True: "no attempt went on from
 
 
 def write(run: Run, path: Path, rehearsed: RehearsalReport | None = None) -> Path:
-    """Write the page for `run` to `path`, complete or not at all, with what a rehearsal found.
+    """Write the page for `run` to `path`, complete or not at all, with what a rehearsal found; to `NAME.html` in it
+    where that is a folder.
 
     Raises NotInstalled without the extra `analysis`, StoreError where the file cannot be written.
     """
@@ -55,15 +55,16 @@ def write(run: Run, path: Path, rehearsed: RehearsalReport | None = None) -> Pat
         raise NotInstalled(
             f"The report needs {error.name}.", remedy='Install it with: pip install "lammps-jobs[analysis]"'
         ) from None
+    path = path / f"{run.name}.html" if path.is_dir() else path
     partial = path.with_name(path.name + ".part")
-    with explaining(str(path)):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()  # what cannot be written is said at once
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["thousands"] = lambda number: f"{number:,}"
     environment.filters["moment"], environment.filters["took"] = _moment, _took
     template = environment.from_string(files("lammps_jobs.report").joinpath("report.html.j2").read_text())
-    with explaining(str(path)):
+    with writing(path):
         partial.write_text(template.render(**_content(run), rehearsed=rehearsed, style=style()))
         partial.replace(path)
     return path

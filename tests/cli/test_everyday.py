@@ -150,7 +150,13 @@ def test_download_never_overwrites_unasked_and_names_its_folder_itself(call, scr
     assert [path.name for path in (tmp_path / "some").iterdir()] == ["averages.dat"]
     (tmp_path / "file").write_text("")
     for place in ("file", "/proc/x"):
-        assert "Traceback" not in call("download", "melt", place, code=7)
+        said = call("download", "melt", place, code=7)
+        assert "Traceback" not in said
+        assert "cannot be written" in said
+        assert "store" not in said, "the user's folder is none"
+        assert "cannot be written" in call("report", "melt", "--out", f"{place}/x.html", code=7)
+    call("report", "melt", "--out", ".")
+    assert (tmp_path / "melt.html").exists()
     assert "frames.lammpstrj" in call("files", "melt")
 
 

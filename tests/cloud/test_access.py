@@ -77,9 +77,9 @@ def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
         crash.setattr(lammps_jobs.record.run_record.RunRecord, "answer_job", lambda self, number, job: 1 / 0)
         cloud.first_attempt = 10
         with pytest.raises(ZeroDivisionError):
-            stack.submit(path, name="access", checkpoints=Checkpoints(every_s=1.0, keep=1))
+            stack.submit(path, name="access", checkpoints=Checkpoints(every_s=1.0, keep=1), notify="sns")
     monkeypatch.setattr(submission, "OTHERS_S", 0.0)
-    run = stack.submit(path, name="access", checkpoints=Checkpoints(every_s=1.0, keep=1))
+    run = stack.submit(path, name="access", checkpoints=Checkpoints(every_s=1.0, keep=1), notify="sns")
     job = job_of(cloud, run)
     cloud.first_attempt = 1
     checkpointed(run, 1)
@@ -104,6 +104,7 @@ def everything_that_users_do(cloud, script, tmp_path, monkeypatch) -> None:
         Need("s3:GetObject", "arn:aws:s3:::another-bucket/runs/x"),
         Need("batch:SubmitJob", "arn:aws:batch:eu-central-1:123456789012:job-queue/another"),
         Need("batch:TerminateJob", "arn:aws:batch:eu-central-1:123456789012:job/1", {"aws:ResourceTag/stack": "prod"}),
+        Need("sns:Publish", "arn:aws:sns:eu-central-1:123456789012:lammps-jobs-dev-alerts"),
         Need("iam:PassRole", "arn:aws:iam::123456789012:role/admin"),
         Need("ssm:StartSession", "arn:aws:ec2:eu-central-1:123456789012:instance/i-1", {"ssm:resourceTag/stack": "x"}),
     ],

@@ -188,3 +188,19 @@ def test_member_whose_name_or_script_is_another_runs_is_refused(waiting, stack, 
     path.write_text(SWEPT.replace("run 20", "run 30"))
     with pytest.raises(NameTaken, match=r"line .*run 20 -> run 30"):
         stack.sweep(path, {"T": "4,5"}, name="taken")
+
+
+def test_budget_of_a_sweep_is_shared_by_its_jobs_and_what_one_leaves_goes_to_those_that_are_started_again(
+    waiting, stack, script
+):
+    path = script(SWEPT + 'if "${seed}==13" then "frobnicate"\n', name="in.paid")
+    sweep = stack.sweep(path, {"seed": "11,12,13"}, name="paid", budget_s=300.0)
+    assert [works(waiting, stack, sweep, index).returncode for index in (0, 2)] == [0, 3]
+    failed = sweep.run(seed="13")
+    assert failed.spec.resources.budget_s == 100.0
+    used = [sweep.run(seed=seed).cost.seconds for seed in ("11", "13")]
+    sweep.retry()
+    left = 300.0 - sum(used) - 100.0  # seed 12 has yet to begin, and keeps its share
+    assert stack.run("paid-seed13").record.wanted().resources.budget_s == pytest.approx(used[1] + left)
+    assert sweep.run(seed="12").spec.resources.budget_s == 100.0
+    sweep.cancel(now=True)

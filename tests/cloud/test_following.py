@@ -7,6 +7,7 @@ import pytest
 import lammps_jobs
 from lammps_jobs.backends.aws_batch import following
 from lammps_jobs.record.documents import Result
+from lammps_jobs.record.run_record import RunRecord
 from lammps_jobs.supervisor.environment import JobEnvironment
 from tests.waiting import until
 
@@ -54,5 +55,8 @@ def test_job_whose_forerunner_goes_on_as_another_job_waits_for_that_one(waiting,
     environment = JobEnvironment(job=job_of(waiting, second).job_id, job_attempt=1, stack="dev", pool="cpu")
     assert "has ended without finishing" in following.is_put_off(second.record, stack.store, environment)
     assert second.status.state == "cancelled"
+    second.resume()  # its user wants it all the same
+    environment = JobEnvironment(job=job_of(waiting, second).job_id, job_attempt=1, stack="dev", pool="cpu")
+    assert following.is_put_off(RunRecord(stack._root, second.name), stack.store, environment) == ""
     third = stack.submit(path, name="g-third")
     assert following.is_put_off(third.record, stack.store, environment) == ""

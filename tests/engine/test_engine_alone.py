@@ -66,7 +66,7 @@ def test_fault_of_the_script_is_reported_as_such_with_its_place(tmp_path, line, 
 
 
 def test_checkpoint_that_cannot_be_read_is_our_fault_not_the_script_s(tmp_path):
-    (tmp_path / "state").write_text('{"format": 4}')
+    (tmp_path / "state").write_text('{"format": 5}')
     gone = Restore(
         restart=tmp_path / "restart", state=tmp_path / "state", outputs=(), executables=(), headed=(), with_memory=True
     )

@@ -58,6 +58,7 @@ def engine_state(**fields: object) -> EngineState:
         },
         "box": {"faces": "pp pp pp", "margins": [None, None, None]},
         "grid": [1, 1, 1],
+        "cuts": [],
         "echoes": True,
         "warned": False,
         "is_sorted": True,

@@ -11,7 +11,7 @@ from lammps_jobs.errors import Damaged, OtherFormat
 from lammps_jobs.protocol.engine_state import STATE_FORMAT, EngineState
 from tests.protocol.samples import engine_state
 
-SCHEMAS = {2: "b05a4b2b845f1f93", 3: "8ab0318cb1a41ab3", 4: "9bd2f8844f84afb1"}
+SCHEMAS = {2: "b05a4b2b845f1f93", 3: "8ab0318cb1a41ab3", 4: "9bd2f8844f84afb1", 5: "b23857f08556b4de"}
 """By format, the hash of the models' schema: what is stored under one number never changes."""
 
 
@@ -42,7 +42,7 @@ def test_another_format_is_told_from_damage_whatever_else_it_holds(found):
     assert error.value.where == "checkpoint 3"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"[" * 200_000, b'{"format": 4}', b'{"format": "2"}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"[" * 200_000, b'{"format": 5}', b'{"format": "2"}'])
 def test_what_is_no_state_is_damaged(content):
     with pytest.raises(Damaged):
         EngineState.parse(content, "here")

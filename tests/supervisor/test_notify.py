@@ -48,6 +48,7 @@ def test_ways_are_told_apart():
     with warned:
         assert notify_of(["desktop", "a", "a"], on_stack=False).desktop
     assert notify_of([TOPIC, TOPIC], on_stack=True).topics == (TOPIC,)
+    assert notify_of(["sns", TOPIC], on_stack=True, own=TOPIC).topics == (TOPIC,)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,8 @@ def test_ways_are_told_apart():
     [
         ("arn:aws:sns:here", True, "is no SNS topic"),
         (TOPIC, False, "no SNS topic"),
+        ("sns", False, "no SNS topic"),
+        ("sns", True, "has no topic of its own"),
         ("mail me", True, "its machines are others"),
         ("desktop", True, "its machines are others"),
         (" ", False, "is empty"),

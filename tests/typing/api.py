@@ -10,6 +10,7 @@ import pandas
 
 import lammps_jobs
 from lammps_jobs import (
+    After,
     AttemptCost,
     Blob,
     Checkpoint,
@@ -54,6 +55,9 @@ def connecting() -> Cluster:
 
 def submitting(cluster: Cluster) -> None:
     values: dict[str, Values] = {"T": 1.5, "seed": [1, 2, 3], "model": "eam"}
+    before: After = ["melt", "sweep:cold", cluster.find_sweep("hot")]
+    assert_type(cluster.submit("in.melt", after=before), Run)
+    assert_type(cluster.sweep("in.melt", {"T": [1, 2]}, after=before, budget_s=3600.0), Sweep)
     run = cluster.submit(
         "in.melt",
         inputs=["water.data", Path("tables")],

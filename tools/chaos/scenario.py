@@ -44,7 +44,7 @@ STATE = {
     "run": {"first": 0, "last": STEPS, "start": 0, "stop": STEPS, "pre": True, "post": True, "every": 0,
             "commands": [], "span": ""},
     "box": {"faces": "p p p", "margins": [None, None, None]},
-    "grid": [1, 1, 1], "echoes": True, "warned": False, "is_sorted": False, "has_set_up": True,
+    "grid": [1, 1, 1], "cuts": [], "echoes": True, "warned": False, "is_sorted": False, "has_set_up": True,
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lammps_jobs.backends.after import Standing, in_words, standing_of
 from lammps_jobs.backends.aws_batch import submission
 from lammps_jobs.backends.aws_batch.client import explained
 from lammps_jobs.backends.base import JobStatus
@@ -94,21 +95,38 @@ def statuses(sweep: SweepRecord, batch: Any, seen: Callable[[str], dict[str, Any
         job_id = sweep.job_id(array.number)
         job = seen(job_id) if job_id else None
         failed = _failed(batch, job)
-        whole = _of_all(sweep, array, job_id, job)
+        whole = _of_all(sweep, array, job_id, seen)
         found |= {run: JobStatus("gone", failed[at]) if whole.phase == "pending" and at in failed else whole
                   for at, run in enumerate(array.runs)}  # fmt: skip
     return found
 
 
-def _of_all(sweep: SweepRecord, array: SweepArray, job_id: str, job: dict[str, Any] | None) -> JobStatus:
+def _of_all(
+    sweep: SweepRecord, array: SweepArray, job_id: str, seen: Callable[[str], dict[str, Any] | None]
+) -> JobStatus:  # fmt: skip
+    job = seen(job_id) if job_id else None
     if sweep.is_cancelled(array.number):
         return JobStatus("gone", CANCELLED)
     if not job_id:
         is_lost = submission.is_given_up(array.request)
         return JobStatus("gone", LOST) if is_lost else JobStatus("pending", "Its job is being submitted.")
     if job is None or job["status"] in OVER:
-        return JobStatus("gone", (job or {}).get("statusReason", ""))
+        return JobStatus("gone", _why_gone(sweep, array, job))
+    if any((before := seen(one)) and before["status"] not in OVER for one in array.request.depends_on):
+        return JobStatus("pending", str(Standing(waits_for=tuple(map(in_words, _after(sweep, array))))))
     return JobStatus("pending", "It waits in its array for a machine.")
+
+
+def _why_gone(sweep: SweepRecord, array: SweepArray, job: dict[str, Any] | None) -> str:
+    """Of an array that failed because a job failed on which it depends, what became of the runs before it."""
+    reason = str((job or {}).get("statusReason", ""))
+    is_of_another = "ependent" in reason and array.request.depends_on
+    return (standing_of(sweep.root, _after(sweep, array)).never if is_of_another else "") or reason
+
+
+def _after(sweep: SweepRecord, array: SweepArray) -> tuple[str, ...]:
+    """What the array's runs follow: all the same."""
+    return sweep.following().get(array.runs[0], ())
 
 
 CANCELLED = "cancelled by the user"

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from lammps_jobs.backends.after import standing
@@ -61,6 +62,11 @@ class BatchBackend:
     def is_elsewhere(self) -> bool:
         return True
 
+    @property
+    def topic(self) -> str:
+        """The stack's own topic for the ends of runs."""
+        return self.outputs.topic
+
     # -- starting ----------------------------------------------------------------------------------
 
     def start(self, record: RunRecord, *, depends_on: tuple[str, ...] = ()) -> None:
@@ -81,7 +87,7 @@ class BatchBackend:
 
     def start_after(self, record: RunRecord) -> None:
         """Submit its job at once, one that depends on theirs."""
-        self.start(record, depends_on=following.jobs_before(record))
+        self.start(record, depends_on=following.jobs_before(record.root, record.submission().after))
 
     def look_after(self, record: RunRecord) -> None:
         """Nothing: AWS Batch does."""
@@ -101,8 +107,12 @@ class BatchBackend:
         return True
 
     def start_together(self, sweep: SweepRecord, runs: Sequence[str]) -> None:
-        """Submit arrays of ten thousand jobs."""
-        arrays.start(sweep, runs, self._client("batch"), self.outputs.store, self._request)
+        """Submit arrays of ten thousand jobs; of runs that follow others, arrays that depend on those."""
+        follows = sweep.following()
+        for after in dict.fromkeys(follows.get(run, ()) for run in runs) or [()]:  # arrays without an answer get one
+            before = following.jobs_before(sweep.root, after)
+            arrays.start(sweep, [run for run in runs if follows.get(run, ()) == after], self._client("batch"),
+                         self.outputs.store, partial(self._request, depends_on=before))  # fmt: skip
 
     def of_those_together(self, sweep: SweepRecord) -> Mapping[str, JobStatus]:
         return arrays.statuses(sweep, self._client("batch"), self._job)

@@ -59,6 +59,7 @@ def main() -> int:
 
 def work(url: str, name: str, environment: JobEnvironment) -> int:
     """Run the attempt, and continue the run elsewhere where AWS Batch will not."""
+    told = name
     root = open_root(url, os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"))
     found = (
         arrays.run_of(root, name, environment.index, environment.job) if arrays.MARK in name else RunRecord(root, name)
@@ -70,7 +71,7 @@ def work(url: str, name: str, environment: JobEnvironment) -> int:
     if _was_cancelled(store):
         say("the run was cancelled; nothing to do")
         return 0
-    put_off = following.is_put_off(store, url, environment) if environment.job else ""
+    put_off = following.is_put_off(store, url, environment, told) if environment.job else ""
     if put_off:
         say(put_off)
         return 0

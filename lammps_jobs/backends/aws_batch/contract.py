@@ -91,6 +91,8 @@ class StackOutputs(_Part):
     """Address of the CloudWatch dashboard."""
     researcher_policy: str
     """ARN of the IAM policy to attach to those who submit."""
+    topic: str = ""
+    """ARN of the SNS topic by which runs tell of their end (`--notify sns`); empty of a stack that has none yet."""
 
     def pool(self, name: str = "") -> PoolOutputs:
         """The pool of that name, the stack's first one by default. Raises StackError for an unknown name."""
