@@ -63,7 +63,9 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, ke
     copy = aside.begin(lmp, look) if is_plain else None  # an accelerator is no place for a copy, and nothing is seen
     seen = [folder / f"{SEEN}.{rank}" for rank in range(communicator.size)]
     if copy:
-        session.looking = threading.Thread(target=_see_to, args=(copy, seen[communicator.rank]), name="looking")
+        session.looking = threading.Thread(
+            target=_see_to, args=(copy, seen[communicator.rank], session.on_failure), name="looking"
+        )
         session.looking.start()
     else:
         look()
@@ -73,7 +75,7 @@ def take_checkpoint(session: Session, rest: RunCommand | None, *, stop: bool, ke
         root.sources.forget(session.journal.sources())
         outputs = tuple(root.outputs.changes(folder, session.journal.rewritten()))
         session.mark()
-        engine_state = _state(session, root, rest)
+        engine_state = _state(session, root, rest, cuts)
         is_boundary = rest is None
         cut = partial(
             Cut, number=session.cuts, folder=folder, state=engine_state, stage=session.stage + is_boundary,
@@ -115,11 +117,17 @@ def _say(file: Path, text: str) -> None:
     partial_file.replace(file)
 
 
-def _see_to(copy: Aside, file: Path) -> None:
-    """In a thread: see to it that something is said of what a copy saw, also where that failed."""
+def _see_to(copy: Aside, file: Path, on_failure: Callable[[Exception], object]) -> None:
+    """In a thread: see to it that something is said of what a copy saw, also where that failed.
+
+    Where nothing can be said, as on a full disk, the engine must not wait for it: `on_failure` gets why.
+    """
     failed = copy.wait()
-    if failed:
-        _say(file, json.dumps({"failed": failed}))
+    try:
+        if failed and file.parent.exists() and not file.exists():  # else it had said all before it ended
+            _say(file, json.dumps({"failed": failed}))
+    except OSError as error:
+        on_failure(error)
 
 
 def _when_seen(files: list[Path], cut: Callable[..., Cut]) -> Cut:
@@ -131,7 +139,7 @@ def _when_seen(files: list[Path], cut: Callable[..., Cut]) -> Cut:
     return cut(fidelity=Fidelity() if failed else Fidelity.model_validate(said[0]), spoiled=failed)
 
 
-def _state(session: Session, root: Root, rest: RunCommand | None) -> EngineState:
+def _state(session: Session, root: Root, rest: RunCommand | None, cuts: division.Cuts) -> EngineState:
     position = session.position.to_json(back=rest is None)
     return EngineState(
         journal=JournalState.model_validate(session.journal.to_json()),
@@ -143,7 +151,7 @@ def _state(session: Session, root: Root, rest: RunCommand | None) -> EngineState
         run=RunState.model_validate(vars(rest)) if rest else None,
         box=BoxState(faces=session.boundary.faces, margins=session.margins),
         grid=tuple((session.lmp.extract_global("procgrid") or [])[:3]),
-        cuts=division.uneven_cuts(session.lmp) if session.communicator.size > 1 else (),
+        cuts=cuts,
         echoes=root.log.echoes,
         warned=session.warned,
         is_sorted=session.is_sorted,

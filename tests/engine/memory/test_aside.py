@@ -102,6 +102,32 @@ def test_a_copy_ends_with_the_process_that_it_was_made_of(tmp_path):
     until(lambda: not psutil.pid_exists(pid), "the copy to end", lambda: pid)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a disk of its own: as root")
+def test_a_full_disk_while_a_copy_looks_ends_the_attempt_and_hangs_nothing(tmp_path):
+    """The copy cannot store what it saw, and nobody can say so where the cut lies."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True, timeout=scaled(20))
+    try:
+        text = """
+            import threading
+            from lammps_jobs.engine import capture
+
+            def work():
+                with Path("disk/memory.0").open("wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(512))
+
+            failures = []
+            copy = aside.begin(lmp, work)
+            capture._see_to(copy, Path("disk/seen.0"), failures.append)
+            print([type(error).__name__ for error in failures], failures[0].errno, Path("disk/seen.0").exists())
+            """
+        assert python(text, tmp_path) == "['OSError'] 28 False\n"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True, timeout=scaled(20))
+
+
 def copies_of(run: Run) -> list[psutil.Process]:
     """Engines whose parent is an engine, too."""
     top = psutil.Process(run.progress.engine_pid)
